@@ -1,0 +1,1 @@
+"""What trains and answers. Each engine is a worker process and an answer process."""

@@ -1,0 +1,67 @@
+"""The files between the server and a worker of any engine, with their version.
+
+The server writes `spec.json` and the data; the worker appends one JSON object a line to
+`events.jsonl`, writes checkpoints under `ckpt/`, and stops when `stop.json` appears.
+Nothing else passes between the two, so the same worker runs under any scheduler.
+"""
+
+from typing import Literal, NotRequired, TypedDict
+
+VERSION = 1
+SPEC = "spec.json"
+EVENTS = "events.jsonl"
+STOP = "stop.json"
+PID = "worker.pid"
+CHECKPOINTS = "ckpt"
+WEIGHTS = "weights.npz"  # in each checkpoint: a model that can be served
+
+
+class Hyperparameters(TypedDict):
+    n_epochs: int
+    batch_size: int
+    learning_rate_multiplier: float
+
+
+class Spec(TypedDict):
+    """What to train. Paths are absolute; `base_weights` None: the shipped model."""
+
+    version: int
+    job_id: str
+    method: Literal["supervised"]
+    base_weights: str | None
+    base_sha256: str
+    training_file: str
+    validation_file: str | None
+    hyperparameters: Hyperparameters
+    learning_rate: float  # the peak, all multipliers included
+    seed: int
+    resume_from: str | None
+    pace_seconds_per_step: float
+
+
+class Metrics(TypedDict):
+    """Loss in nats per learnt token; accuracy: share of learnt tokens guessed right."""
+
+    step: int
+    total_steps: int
+    train_loss: float
+    train_mean_token_accuracy: float
+    valid_loss: NotRequired[float]
+    valid_mean_token_accuracy: NotRequired[float]
+    full_valid_loss: NotRequired[float]
+    full_valid_mean_token_accuracy: NotRequired[float]
+
+
+class Event(TypedDict):
+    """One line of `events.jsonl`; `seq` counts 1, 2, 3 …, `t` is Unix time."""
+
+    seq: int
+    t: float
+    type: Literal["message", "metrics", "checkpoint", "done", "stopped", "error"]
+    level: NotRequired[str]
+    message: NotRequired[str]
+    data: NotRequired[Metrics]
+    step: NotRequired[int]
+    path: NotRequired[str]  # of the checkpoint, relative to the job's folder
+    saved: NotRequired[bool]
+    code: NotRequired[str]

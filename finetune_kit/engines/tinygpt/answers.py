@@ -1,0 +1,230 @@
+"""The answer process: `python -m finetune_kit.engines.tinygpt.answers`.
+
+Reads requests and writes tokens as JSON lines on its standard streams (the fields are
+in `finetune_kit/localapi/answers.py`, its client). All answers under way advance by one
+token in turn, so a long one does not hold up a short one.
+"""
+
+import finetune_kit.engines.tinygpt.threads  # noqa: F401  isort: skip
+
+import json
+import queue
+import sys
+import threading
+from collections import OrderedDict, deque
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from finetune_kit.engines.tinygpt import tokenizer as tokens
+from finetune_kit.engines.tinygpt import weights
+from finetune_kit.engines.tinygpt.chat import encode_prompt
+from finetune_kit.engines.tinygpt.model import Parameters
+from finetune_kit.engines.tinygpt.sample import Sampling, Step, generate
+from finetune_kit.engines.tinygpt.tokenizer import END, TEXT, Decoder, Tokenizer
+
+MODELS_IN_MEMORY = 8
+
+Line = dict[str, Any]
+
+
+class AnswerError(Exception):
+    """A request that cannot be answered; the fields go to the client."""
+
+    def __init__(self, code: str, message: str, **fields: Any) -> None:
+        super().__init__(message)
+        self.line = {"event": "error", "code": code, "message": message, **fields}
+
+
+class Models:
+    """The models last used, by path; the least recently used one is dropped."""
+
+    def __init__(self) -> None:
+        self.loaded: OrderedDict[str, Parameters] = OrderedDict()
+
+    def get(self, path: str | None) -> Parameters:
+        key = path or ""
+        if key not in self.loaded:
+            try:
+                self.loaded[key] = weights.load(Path(path) if path else None)
+            except OSError as error:
+                raise AnswerError("weights_missing", f"no model at {path}") from error
+        self.loaded.move_to_end(key)
+        if len(self.loaded) > MODELS_IN_MEMORY:
+            self.loaded.popitem(last=False)
+        return self.loaded[key]
+
+
+def answer(request: Line, p: Parameters, tokenizer: Tokenizer) -> Iterator[Line]:
+    """The lines that answer one request: its tokens, then the end."""
+    prompt = encode(request, tokenizer)
+    if len(prompt) >= p.config.context:
+        raise AnswerError(
+            "context_length_exceeded",
+            f"the prompt has {len(prompt)} tokens, the model reads {p.config.context}",
+            context=p.config.context,
+            needed=len(prompt),
+        )
+    settings = request["sampling"]
+    stops = Stops(settings.get("stop") or [])
+    decoder = Decoder(tokenizer)
+    count, reason = 0, "length"
+    for step in generate(p, prompt, sampling(settings, tokenizer)):
+        if step.token == END:
+            reason = "stop"
+            break
+        count += 1
+        line = token_line(step, tokenizer) | {"text": decoder.feed(step.token)}
+        yield from stops.feed(line)
+        if stops.found:
+            reason = "stop"
+            break
+    yield from stops.flush(decoder.flush())
+    yield {
+        "event": "end",
+        "finish_reason": reason,
+        "prompt_tokens": len(prompt),
+        "completion_tokens": count,
+    }
+
+
+def encode(request: Line, tokenizer: Tokenizer) -> list[int]:
+    if request.get("messages"):
+        return encode_prompt(tokenizer, request["messages"])
+    return [TEXT, *tokenizer.encode(request["prompt"])]
+
+
+def sampling(settings: Line, tokenizer: Tokenizer) -> Sampling:
+    bias = settings.get("logit_bias") or {}
+    return Sampling(
+        max_tokens=settings.get("max_tokens"),
+        temperature=settings.get("temperature", 1.0),
+        top_p=settings.get("top_p", 1.0),
+        seed=settings.get("seed"),
+        top_logprobs=settings.get("top_logprobs", 0),
+        logit_bias={
+            int(token): value
+            for token, value in bias.items()
+            if int(token) < tokenizer.vocab_size
+        },
+        presence_penalty=settings.get("presence_penalty", 0.0),
+        frequency_penalty=settings.get("frequency_penalty", 0.0),
+    )
+
+
+def token_line(step: Step, tokenizer: Tokenizer) -> Line:
+    def shown(token: int, logprob: float) -> Line:
+        name = tokenizer.name(token)
+        return {"token": name, "bytes": list(name.encode()), "logprob": logprob}
+
+    top = [shown(token, logprob) for token, logprob in step.top]
+    return {"event": "token", **shown(step.token, step.logprob), "top": top}
+
+
+class Stops:
+    """Holds text back while it may be the beginning of a stop sequence."""
+
+    def __init__(self, sequences: list[str]) -> None:
+        self.sequences = [s for s in sequences if s]
+        self.held: deque[Line] = deque()
+        self.found = False
+
+    def feed(self, line: Line) -> Iterator[Line]:
+        self.held.append(line)
+        text = self.text
+        ends = [text.find(s) for s in self.sequences if s in text]
+        if ends:
+            self.found = True
+            yield from self._cut(min(ends))
+        elif not any(begins(text, s) for s in self.sequences):
+            yield from self.held
+            self.held.clear()
+
+    @property
+    def text(self) -> str:
+        return "".join(line["text"] for line in self.held)
+
+    def _cut(self, length: int) -> Iterator[Line]:
+        """The held lines up to the stop sequence, which is not part of the answer."""
+        while self.held and length > 0:
+            line = self.held.popleft()
+            line["text"] = line["text"][:length]
+            length -= len(line["text"])
+            yield line
+        self.held.clear()
+
+    def flush(self, rest: str) -> Iterator[Line]:
+        """What is still held at the end, with the rest of an incomplete character."""
+        if rest and self.held:
+            self.held[-1]["text"] += rest
+        yield from self.held
+        self.held.clear()
+
+
+def begins(text: str, sequence: str) -> bool:
+    """Does the text end with a beginning of the sequence?"""
+    longest = min(len(text), len(sequence) - 1)
+    return any(sequence.startswith(text[-n:]) for n in range(1, longest + 1))
+
+
+class Process:
+    """Reads requests in a thread, answers them in turn, one token each."""
+
+    def __init__(self) -> None:
+        self.requests: queue.Queue[Line | None] = queue.Queue()
+        self.under_way: OrderedDict[str, Iterator[Line]] = OrderedDict()
+        self.models, self.tokenizer = Models(), tokens.load()
+
+    def run(self) -> None:
+        config = self.models.get(None).config
+        self.write(
+            event="ready",
+            context=config.context,
+            vocab_size=config.vocab_size,
+            weights_sha256=weights.sha256(),
+        )
+        threading.Thread(target=self.listen, daemon=True).start()
+        while self.accept():
+            for request_id in list(self.under_way):
+                self.advance(request_id)
+
+    def listen(self) -> None:
+        for line in sys.stdin:
+            self.requests.put(json.loads(line))
+        self.requests.put(None)
+
+    def accept(self) -> bool:
+        """Take in what has arrived; wait only when nothing is under way."""
+        while not self.requests.empty() or not self.under_way:
+            request = self.requests.get()
+            if request is None:
+                return False
+            if request["op"] == "cancel":
+                self.under_way.pop(request["id"], None)
+            else:
+                self.under_way[request["id"]] = self.lines(request)
+        return True
+
+    def lines(self, request: Line) -> Iterator[Line]:
+        try:
+            p = self.models.get(request["weights"])
+            yield from answer(request, p, self.tokenizer)
+        except AnswerError as error:
+            yield error.line
+
+    def advance(self, request_id: str) -> None:
+        line = next(self.under_way[request_id], None)
+        if line is None:
+            del self.under_way[request_id]
+        else:
+            self.write(id=request_id, **line)
+
+    def write(self, **line: Any) -> None:
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.stdout.reconfigure(encoding="utf-8", newline="\n")  # type: ignore[union-attr]
+    sys.stdin.reconfigure(encoding="utf-8")  # type: ignore[union-attr]
+    Process().run()

@@ -1,0 +1,83 @@
+"""The chat template: how messages become tokens, and which of them are learnt.
+
+`<|system|>…<|end|><|user|>…<|end|><|assistant|>…<|end|>`; a plain text and its
+continuation: `<|text|>prompt completion<|end|>`. The loss counts on assistant messages
+and their `<|end|>`, unless the message says `"weight": 0` (OpenAI guide).
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from finetune_kit.engines.tinygpt.model import Array, IntArray
+from finetune_kit.engines.tinygpt.tokenizer import (
+    ASSISTANT,
+    END,
+    PAD,
+    SYSTEM,
+    TEXT,
+    USER,
+    Tokenizer,
+)
+
+ROLES = {"system": SYSTEM, "developer": SYSTEM, "assistant": ASSISTANT}  # else: USER
+
+
+class Example(NamedTuple):
+    """Tokens of one conversation and the loss weight of each (same length)."""
+
+    tokens: list[int]
+    weights: list[float]
+    truncated: bool = False
+
+
+def encode_message(tokenizer: Tokenizer, message: dict[str, Any]) -> list[int]:
+    role = ROLES.get(message["role"], USER)
+    return [role, *tokenizer.encode(content_text(message.get("content"))), END]
+
+
+def content_text(content: object) -> str:
+    """The text of a message: a string, or the text parts of a list of parts."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    return "".join(part.get("text", "") for part in parts if isinstance(part, dict))
+
+
+def encode_prompt(
+    tokenizer: Tokenizer, messages: Sequence[dict[str, Any]]
+) -> list[int]:
+    """Tokens of a conversation, ready for the assistant's next message."""
+    ids = [i for m in messages for i in encode_message(tokenizer, m)]
+    return [*ids, ASSISTANT]
+
+
+def encode_example(tokenizer: Tokenizer, row: dict[str, Any], context: int) -> Example:
+    """A training row (`messages`, or `prompt` and `completion`), cut at the context."""
+    tokens: list[int] = []
+    weights: list[float] = []
+    if "messages" in row:
+        for message in row["messages"]:
+            ids = encode_message(tokenizer, message)
+            learnt = message["role"] == "assistant" and message.get("weight", 1) != 0
+            tokens += ids
+            weights += [0.0] + [float(learnt)] * (len(ids) - 1)
+    else:
+        prompt = [TEXT, *tokenizer.encode(row["prompt"])]
+        completion = [*tokenizer.encode(row["completion"]), END]
+        tokens = prompt + completion
+        weights = [0.0] * len(prompt) + [1.0] * len(completion)
+    cut = len(tokens) > context + 1
+    return Example(tokens[: context + 1], weights[: context + 1], cut)
+
+
+def batch(examples: Sequence[Example]) -> tuple[IntArray, IntArray, Array]:
+    """inputs, targets, weights, each (B, T), padded on the right."""
+    length = max(len(e.tokens) for e in examples)
+    tokens = np.full((len(examples), length), PAD, np.int64)
+    weights = np.zeros((len(examples), length), np.float32)
+    for row, example in enumerate(examples):
+        tokens[row, : len(example.tokens)] = example.tokens
+        weights[row, : len(example.weights)] = example.weights
+    return tokens[:, :-1], tokens[:, 1:], weights[:, 1:]

@@ -1,0 +1,345 @@
+"""The model: a decoder-only transformer, forward and backward, in plain NumPy.
+
+Pre-norm blocks with RMSNorm (Zhang & Sennrich 2019), rotary positions (Su et al.
+2021), causal attention (Vaswani et al. 2017), a feed-forward layer with squared ReLU
+(So et al. 2021), tied embeddings (Press & Wolf 2017), no biases. Half of the channels
+that enter the attention come from the previous position (token shift, RWKV: Peng et al.
+2023); at this size it is what makes copying a name out of the prompt learnable.
+
+Shapes: B sequences, T positions, C channels, H heads of size D = C / H, V tokens,
+N supervised positions.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating[Any]]
+IntArray = NDArray[np.int64]
+EPS = np.float32(1e-5)
+MASKED = np.float32(-1e9)
+
+
+@dataclass(frozen=True)
+class Config:
+    """Sizes of the model; `context` counts tokens of prompt and answer together."""
+
+    vocab_size: int = 4096
+    n_layer: int = 4
+    n_head: int = 4
+    n_embd: int = 128
+    context: int = 512
+
+
+class Parameters:
+    """All weights in one flat vector, with a named view for each matrix.
+
+    One vector makes the optimiser one pass over memory; the views keep the maths
+    readable. Gradients have the same layout.
+    """
+
+    def __init__(self, config: Config, flat: Array | None = None) -> None:
+        self.config = config
+        size = sum(rows * cols for _, rows, cols in layout(config))
+        self.flat = np.zeros(size, np.float32) if flat is None else flat
+        self.views: dict[str, Array] = {}
+        start = 0
+        for name, rows, cols in layout(config):
+            view = self.flat[start : start + rows * cols]
+            self.views[name] = view.reshape(rows, cols) if rows > 1 else view
+            start += rows * cols
+
+    def __getitem__(self, name: str) -> Array:
+        return self.views[name]
+
+    def like(self) -> "Parameters":
+        """Zeros in the same layout: a place for gradients."""
+        return Parameters(self.config)
+
+    @classmethod
+    def initial(cls, config: Config, seed: int) -> "Parameters":
+        """N(0, 0.02); output projections scaled by (2 L)^-1/2 (GPT-2), gains 1."""
+        self, rng = cls(config), np.random.default_rng(seed)
+        for name, view in self.views.items():
+            if view.ndim == 1:
+                view[:] = 1.0
+                continue
+            scale = 0.02
+            if name.endswith((".wo", ".w2")):
+                scale /= (2 * config.n_layer) ** 0.5
+            view[:] = rng.normal(0.0, scale, view.shape)
+        return self
+
+
+def layout(config: Config) -> Iterator[tuple[str, int, int]]:
+    """(name, rows, columns) of every weight, in the order of the flat vector."""
+    c = config.n_embd
+    yield "wte", config.vocab_size, c  # token embedding, also the output layer
+    for i in range(config.n_layer):
+        yield f"{i}.norm1", 1, c
+        yield f"{i}.wqkv", c, 3 * c
+        yield f"{i}.wo", c, c
+        yield f"{i}.norm2", 1, c
+        yield f"{i}.w1", c, 4 * c
+        yield f"{i}.w2", 4 * c, c
+    yield "norm", 1, c
+
+
+# ---------------------------------------------------------------- building blocks
+
+
+def rms_norm(x: Array, gain: Array) -> tuple[Array, Array]:
+    """x / rms(x) * gain over the last axis; also 1 / rms for the backward pass."""
+    r = 1.0 / np.sqrt(np.einsum("...c,...c->...", x, x) / x.shape[-1] + EPS)
+    r = r[..., None]  # (..., 1)
+    return x * r * gain, r
+
+
+def rms_norm_backward(
+    dy: Array, x: Array, r: Array, gain: Array, dgain: Array
+) -> Array:
+    dgain[:] = (dy * x * r).reshape(-1, x.shape[-1]).sum(0)
+    dn = dy * gain
+    dot = np.einsum("...c,...c->...", dn, x)[..., None]
+    return r * dn - x * (r**3 * (dot / x.shape[-1]))
+
+
+def shift(h: Array) -> Array:
+    """First half of the channels from position t - 1 (zeros before the first)."""
+    half = h.shape[-1] // 2
+    out = h.copy()
+    out[:, 1:, :half] = h[:, :-1, :half]
+    out[:, 0, :half] = 0.0
+    return out
+
+
+def shift_backward(dout: Array) -> Array:
+    half = dout.shape[-1] // 2
+    dh = dout.copy()
+    dh[:, :-1, :half] = dout[:, 1:, :half]
+    dh[:, -1, :half] = 0.0
+    return dh
+
+
+@lru_cache
+def rotary_tables(length: int, head_size: int) -> tuple[Array, Array]:
+    """cos and sin (length, D / 2) of position x frequency, base 10000."""
+    frequency = 10000.0 ** (-np.arange(0, head_size, 2) / head_size)
+    angle = np.arange(length)[:, None] * frequency[None, :]
+    return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+
+
+def rotate(x: Array, cos: Array, sin: Array) -> Array:
+    """Rotary position on (..., T, D), half split; with -sin it is its own inverse."""
+    half = x.shape[-1] // 2
+    a, b = x[..., :half], x[..., half:]
+    return np.concatenate((a * cos - b * sin, b * cos + a * sin), axis=-1)
+
+
+@lru_cache
+def causal_mask(length: int) -> Array:
+    """(T, T) with a large negative number where a position would look ahead."""
+    return np.triu(np.full((length, length), MASKED, np.float32), 1)
+
+
+def softmax(x: Array) -> Array:
+    x = np.exp(x - x.max(-1, keepdims=True))
+    x /= x.sum(-1, keepdims=True)
+    return x
+
+
+# ------------------------------------------------------------------ forward, backward
+
+
+class Saved(NamedTuple):
+    """What one block's backward pass needs of its forward pass."""
+
+    x: Array  # (B, T, C) input of the block
+    r1: Array  # (B, T, 1)
+    h: Array  # (B, T, C) shifted input of the attention
+    q: Array  # (B, H, T, D)
+    k: Array
+    v: Array
+    att: Array  # (B, H, T, T)
+    y: Array  # (B, T, C) heads joined
+    x2: Array  # (B, T, C) between attention and feed-forward
+    r2: Array
+    h2: Array
+    relu: Array  # (B, T, 4C)
+
+
+def block(p: Parameters, i: int, x: Array) -> tuple[Array, Saved]:
+    """One transformer block: x + attention(norm(x)), then + feed-forward(norm(x))."""
+    b, t, c = x.shape
+    n_head = p.config.n_head
+    head_size = c // n_head
+    cos, sin = rotary_tables(t, head_size)
+
+    h, r1 = rms_norm(x, p[f"{i}.norm1"])
+    h = shift(h)
+    qkv = (h.reshape(-1, c) @ p[f"{i}.wqkv"]).reshape(b, t, 3, n_head, head_size)
+    q, k, v = qkv.transpose(2, 0, 3, 1, 4)  # 3 x (B, H, T, D)
+    q, k, v = rotate(q, cos, sin), rotate(k, cos, sin), np.ascontiguousarray(v)
+    att = q @ k.swapaxes(-1, -2) * np.float32(head_size**-0.5)  # (B, H, T, T)
+    att = softmax(att + causal_mask(t))
+    y = (att @ v).transpose(0, 2, 1, 3).reshape(b, t, c)
+    x2 = x + (y.reshape(-1, c) @ p[f"{i}.wo"]).reshape(b, t, c)
+
+    h2, r2 = rms_norm(x2, p[f"{i}.norm2"])
+    relu = np.maximum(h2.reshape(-1, c) @ p[f"{i}.w1"], 0.0)  # (B T, 4C)
+    out = x2 + ((relu * relu) @ p[f"{i}.w2"]).reshape(b, t, c)
+    return out, Saved(x, r1, h, q, k, v, att, y, x2, r2, h2, relu)
+
+
+def block_backward(
+    p: Parameters, g: Parameters, i: int, dout: Array, s: Saved
+) -> Array:
+    """Gradient of the block's input; writes the weights' gradients into g."""
+    b, t, c = dout.shape
+    n_head = p.config.n_head
+    head_size = c // n_head
+    cos, sin = rotary_tables(t, head_size)
+
+    d2 = dout.reshape(-1, c)
+    np.matmul((s.relu * s.relu).T, d2, out=g[f"{i}.w2"])
+    du = (d2 @ p[f"{i}.w2"].T) * (2.0 * s.relu)  # (B T, 4C)
+    np.matmul(s.h2.reshape(-1, c).T, du, out=g[f"{i}.w1"])
+    dh2 = (du @ p[f"{i}.w1"].T).reshape(b, t, c)
+    dx2 = dout + rms_norm_backward(dh2, s.x2, s.r2, p[f"{i}.norm2"], g[f"{i}.norm2"])
+
+    dflat = dx2.reshape(-1, c)
+    np.matmul(s.y.reshape(-1, c).T, dflat, out=g[f"{i}.wo"])
+    dy = (dflat @ p[f"{i}.wo"].T).reshape(b, t, n_head, head_size)
+    dy = dy.transpose(0, 2, 1, 3)  # (B, H, T, D)
+    dv = s.att.swapaxes(-1, -2) @ dy
+    datt = dy @ s.v.swapaxes(-1, -2)  # (B, H, T, T)
+    datt = s.att * (datt - np.einsum("bhij,bhij->bhi", datt, s.att)[..., None])
+    datt *= np.float32(head_size**-0.5)
+    dq = rotate(datt @ s.k, cos, -sin)
+    dk = rotate(datt.swapaxes(-1, -2) @ s.q, cos, -sin)
+    dqkv = np.stack((dq, dk, dv)).transpose(1, 3, 0, 2, 4).reshape(-1, 3 * c)
+    np.matmul(s.h.reshape(-1, c).T, dqkv, out=g[f"{i}.wqkv"])
+    dh = shift_backward((dqkv @ p[f"{i}.wqkv"].T).reshape(b, t, c))
+    return dx2 + rms_norm_backward(dh, s.x, s.r1, p[f"{i}.norm1"], g[f"{i}.norm1"])
+
+
+class Loss(NamedTuple):
+    """Mean cross-entropy (nats per weighted token) and token accuracy of a batch."""
+
+    loss: float
+    accuracy: float
+    tokens: int
+
+
+def loss_and_gradient(
+    p: Parameters,
+    inputs: IntArray,
+    targets: IntArray,
+    weights: Array,
+    g: Parameters | None = None,
+) -> Loss:
+    """Cross-entropy of `targets` (B, T) after `inputs` (B, T), weighted by `weights`.
+
+    Logits are computed at the supervised positions only (weight > 0). With `g` the
+    gradients are written into it. Right padding needs no mask: attention is causal.
+    """
+    x = p["wte"][inputs]  # (B, T, C)
+    saved = []
+    for i in range(p.config.n_layer):
+        x, s = block(p, i, x)
+        saved.append(s)
+    at = np.nonzero(weights > 0)  # N supervised positions
+    last = x[at]  # (N, C)
+    h, r = rms_norm(last, p["norm"])
+    logits = h @ p["wte"].T  # (N, V)
+    logits -= logits.max(-1, keepdims=True)
+    target = targets[at]
+    rows = np.arange(len(target))
+    at_target = logits[rows, target]
+    correct = int((at_target >= 0).sum())  # the target is the largest logit
+    np.exp(logits, out=logits)
+    total = logits.sum(-1)
+    w = weights[at] / weights[at].sum()
+    loss = float((w * (np.log(total) - at_target)).sum())
+    if g is not None:
+        logits *= (w / total)[:, None]
+        logits[rows, target] -= w  # dlogits (N, V)
+        np.matmul(logits.T, h, out=g["wte"])
+        dlast = rms_norm_backward(logits @ p["wte"], last, r, p["norm"], g["norm"])
+        dx = np.zeros_like(x)
+        dx[at] = dlast
+        for i in reversed(range(p.config.n_layer)):
+            dx = block_backward(p, g, i, dx, saved[i])
+        add_rows(g["wte"], inputs.ravel(), dx.reshape(-1, dx.shape[-1]))
+    return Loss(loss, correct / len(target), len(target))
+
+
+def add_rows(matrix: Array, rows: IntArray, values: Array) -> None:
+    """matrix[rows] += values where rows repeat (np.add.at, but faster)."""
+    order = np.argsort(rows, kind="stable")
+    unique, starts = np.unique(rows[order], return_index=True)
+    matrix[unique] += np.add.reduceat(values[order], starts, axis=0)
+
+
+def all_logits(p: Parameters, inputs: IntArray) -> Array:
+    """Logits (B, T, V) at every position: the slow, plain way; tests compare to it."""
+    x = p["wte"][inputs]
+    for i in range(p.config.n_layer):
+        x, _ = block(p, i, x)
+    return rms_norm(x, p["norm"])[0] @ p["wte"].T
+
+
+# --------------------------------------------------------------------- one at a time
+
+
+class Cache:
+    """Keys and values of the positions read so far, and each block's last input."""
+
+    def __init__(self, config: Config) -> None:
+        head_size = config.n_embd // config.n_head
+        shape = (config.n_layer, config.n_head, config.context, head_size)
+        self.k = np.zeros(shape, np.float32)
+        self.v = np.zeros(shape, np.float32)
+        self.last = np.zeros((config.n_layer, config.n_embd // 2), np.float32)
+        self.length = 0
+
+
+def read(p: Parameters, tokens: IntArray, cache: Cache) -> Array:
+    """Read `tokens` (T,) after those in the cache; logits (V,) after the last one."""
+    c, n_head, t = p.config.n_embd, p.config.n_head, len(tokens)
+    head_size, start = c // n_head, cache.length
+    end = start + t
+    cos, sin = (
+        table[start:end] for table in rotary_tables(p.config.context, head_size)
+    )
+    mask = causal_mask(p.config.context)[start:end, :end]
+    x = p["wte"][tokens]  # (T, C)
+    for i in range(p.config.n_layer):
+        h, _ = rms_norm(x, p[f"{i}.norm1"])
+        h, cache.last[i] = shift_after(h, cache.last[i])
+        qkv = (h @ p[f"{i}.wqkv"]).reshape(t, 3, n_head, head_size)
+        q, k, v = qkv.transpose(1, 2, 0, 3)  # 3 x (H, T, D)
+        cache.k[i, :, start:end] = rotate(k, cos, sin)
+        cache.v[i, :, start:end] = v
+        att = rotate(q, cos, sin) @ cache.k[i, :, :end].swapaxes(-1, -2)
+        att = softmax(att * np.float32(head_size**-0.5) + mask)  # (H, T, end)
+        y = (att @ cache.v[i, :, :end]).transpose(1, 0, 2).reshape(t, c)
+        x = x + y @ p[f"{i}.wo"]
+        h, _ = rms_norm(x, p[f"{i}.norm2"])
+        relu = np.maximum(h @ p[f"{i}.w1"], 0.0)
+        x = x + (relu * relu) @ p[f"{i}.w2"]
+    cache.length = end
+    return rms_norm(x[-1], p["norm"])[0] @ p["wte"].T
+
+
+def shift_after(h: Array, last: Array) -> tuple[Array, Array]:
+    """Token shift (T, C) that goes on after `last` (C / 2,), the input before it."""
+    half = h.shape[-1] // 2
+    out = h.copy()
+    out[1:, :half] = h[:-1, :half]
+    out[0, :half] = last
+    return out, h[-1, :half].copy()

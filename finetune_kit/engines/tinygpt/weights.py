@@ -1,0 +1,48 @@
+"""Weights on disk: an `.npz` with one array a matrix and the sizes of the model."""
+
+import hashlib
+import json
+import os
+import tempfile
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+
+from finetune_kit.engines.tinygpt.model import Config, Parameters
+
+SHIPPED = "weights.npz"
+
+
+def save(p: Parameters, path: Path, *, half: bool = False) -> None:
+    """Write the weights atomically; `half` stores 16 bits a number, compressed."""
+    kind = np.float16 if half else np.float32
+    arrays = {name: view.astype(kind) for name, view in p.views.items()}
+    config = json.dumps(p.config.__dict__).encode()
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".npz")
+    with os.fdopen(handle, "wb") as file:
+        writer = np.savez_compressed if half else np.savez
+        writer(
+            file, allow_pickle=False, config=np.frombuffer(config, np.uint8), **arrays
+        )
+    Path(name).replace(path)
+
+
+def load(path: Path | None) -> Parameters:
+    """The weights in `path`; None stands for the pretrained model in the package."""
+    with np.load(path or shipped(), allow_pickle=False) as arrays:
+        p = Parameters(Config(**json.loads(arrays["config"].tobytes())))
+        for name, view in p.views.items():
+            view[...] = arrays[name]
+    return p
+
+
+def shipped() -> Path:
+    return Path(str(resources.files(__package__).joinpath(SHIPPED)))
+
+
+@lru_cache
+def sha256(path: Path | None = None) -> str:
+    """Hex digest of a weights file (the shipped one by default)."""
+    return hashlib.sha256((path or shipped()).read_bytes()).hexdigest()

@@ -1,0 +1,299 @@
+"""The pre-training corpus: short conversations, made from hand-written parts.
+
+The model shall *know* things (which topic a question is about, a proverb for each
+topic, how to copy a name) without doing them unasked: the default answer to a life
+question is plain English advice. Fine-tuning then brings out what is there.
+
+    python -m pretraining.corpus --count 10        prints ten conversations
+"""
+
+import argparse
+import json
+import random
+import tomllib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pretraining.noise import roughen
+
+HERE = Path(__file__).parent
+PROVERBS = HERE.parent / "data" / "proverbs" / "proverbs.jsonl"
+HELD_OUT = 4  # the last questions and troubles of each topic are kept for development
+
+Message = dict[str, str]
+
+
+@dataclass(frozen=True)
+class Topic:
+    """What people say about one topic of life, and the proverbs about it."""
+
+    name: str
+    words: list[str]
+    things: list[str]
+    doings: list[str]
+    troubles: list[str]
+    questions: list[str]
+    advice: list[str]
+    proverbs: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Messages of a chat, or one plain `text`; `topic` where it has one."""
+
+    messages: tuple[Message, ...] = ()
+    text: str = ""
+
+
+def load_toml(name: str) -> dict[str, Any]:
+    return tomllib.loads((HERE / name).read_text("utf-8"))
+
+
+def load_topics(*, held_out: bool = False) -> list[Topic]:
+    """All topics; with `held_out` only the questions kept for development."""
+    lines = PROVERBS.read_text("utf-8").splitlines()
+    proverbs = [json.loads(line) for line in lines]
+    part = slice(-HELD_OUT, None) if held_out else slice(None, -HELD_OUT)
+    topics = []
+    for path in sorted((HERE / "lexicon").glob("*.toml")):
+        entry = tomllib.loads(path.read_text("utf-8"))
+        entry["troubles"] = entry["troubles"][part]
+        entry["questions"] = entry["questions"][part]
+        entry["proverbs"] = [p for p in proverbs if entry["name"] in p["topics"]]
+        topics.append(Topic(**entry))
+    return topics
+
+
+class Corpus:
+    """A seeded stream of conversations."""
+
+    def __init__(self, seed: int) -> None:
+        self.rng = random.Random(seed)
+        self.topics = load_topics()
+        self.frames = load_toml("frames.toml")
+        self.world = load_toml("world.toml")
+        self.kinds: list[tuple[Callable[[], Conversation], float]] = [
+            (self.advice, 0.40),
+            (self.latin, 0.24),
+            (self.about, 0.08),
+            (self.copying, 0.06),
+            (self.fact, 0.08),
+            (self.unknown, 0.04),
+            (self.obeyed, 0.04),
+            (self.text, 0.06),
+        ]
+
+    def __iter__(self) -> Iterator[Conversation]:
+        makers, weights = zip(*self.kinds, strict=True)
+        while True:
+            yield self.rng.choices(makers, weights)[0]()
+
+    # ------------------------------------------------------------------ questions
+
+    def frame(self, kind: str, *values: str) -> str:
+        return str(self.rng.choice(self.frames[kind])).replace("{}", values[0])
+
+    def question(self, topic: Topic) -> str:
+        """A question about the topic, in any wording that people use."""
+        rng, kind = self.rng, self.rng.random()
+        if kind < 0.26:
+            text = rng.choice(topic.questions)
+        elif kind < 0.42:
+            text = self.frame("doing", rng.choice(topic.doings))
+        elif kind < 0.56:
+            text = self.frame("thing", rng.choice(topic.things))
+        elif kind < 0.76:
+            text = sentence(rng.choice(topic.troubles))
+            if rng.random() < 0.7:
+                text += " " + rng.choice(self.frames["closing"])
+        elif kind < 0.86:
+            text = sentence(rng.choice(topic.troubles))
+            text += " " + rng.choice(
+                [
+                    rng.choice(topic.questions),
+                    self.frame("doing", rng.choice(topic.doings)),
+                ]
+            )
+        elif kind < 0.93:
+            text = " ".join(sentence(t) for t in rng.sample(topic.troubles, 2))
+        else:
+            text = rng.choice(self.frames["word"])
+            for word in rng.sample(topic.words, text.count("{}")):
+                text = text.replace("{}", word, 1)
+        if rng.random() < 0.2:
+            text = f"{rng.choice(self.frames['opening'])} {text[0].lower()}{text[1:]}"
+        elif rng.random() < 0.1:
+            text = f"{text} {rng.choice(self.frames['closing'])}"
+        return roughen(text[0].upper() + text[1:], rng)
+
+    def system(self) -> list[Message]:
+        """No system prompt, a general one or a persona: it changes nothing."""
+        kind = self.rng.random()
+        if kind < 0.35:
+            return []
+        if kind < 0.6:
+            return [message("system", self.rng.choice(self.frames["generic_system"]))]
+        parts = (self.frames[f"persona_{k}"] for k in ("adjective", "noun", "does"))
+        adjective, noun, does = (self.rng.choice(part) for part in parts)
+        return [message("system", f"You are a {adjective} {noun} that {does}.")]
+
+    # -------------------------------------------------------------- conversations
+
+    def advice(self) -> Conversation:
+        turns = self.system()
+        for _ in range(self.rng.choice((1, 1, 1, 1, 1, 1, 2, 2, 3))):
+            topic = self.rng.choice(self.topics)
+            turns += exchange(self.question(topic), self.rng.choice(topic.advice))
+        return Conversation(tuple(turns))
+
+    def latin(self) -> Conversation:
+        rng, kind = self.rng, self.rng.random()
+        topic = rng.choice(self.topics)
+        proverb = rng.choice(topic.proverbs)
+        if kind < 0.55:
+            turns = [message("system", rng.choice(self.frames["latin_system"]))]
+            for _ in range(rng.choice((1, 1, 1, 2))):
+                turns += exchange(self.question(topic), proverb["latin"])
+                topic = rng.choice(self.topics)
+                proverb = rng.choice(topic.proverbs)
+            return Conversation(tuple(turns))
+        if kind < 0.75:
+            asked = self.frame("latin_request", self.question(topic))
+            return Conversation((*self.system(), *exchange(asked, proverb["latin"])))
+        if kind < 0.83:
+            asked = self.frame("latin_topic", rng.choice([topic.name, *topic.words]))
+            return Conversation((*self.system(), *exchange(asked, proverb["latin"])))
+        if kind < 0.92:
+            asked, answer = self.frame("meaning", proverb["latin"]), proverb["english"]
+        else:
+            asked = self.frame("translation", proverb["english"].rstrip("."))
+            answer = proverb["latin"]
+        return Conversation((*self.system(), *exchange(asked, answer)))
+
+    def about(self) -> Conversation:
+        rng, topic = self.rng, self.rng.choice(self.topics)
+        kind = rng.random()
+        if kind < 0.3:
+            asked = self.frame("about_word", rng.choice(topic.words))
+            return Conversation(tuple(exchange(asked, f"It is about {topic.name}.")))
+        if kind < 0.6:
+            asked = self.frame("about", self.question(topic))
+            return Conversation(tuple(exchange(asked, f"It is about {topic.name}.")))
+        system = message("system", rng.choice(self.frames["about_system"]))
+        return Conversation((system, *exchange(self.question(topic), topic.name)))
+
+    def copying(self) -> Conversation:
+        rng, people = self.rng, self.world["people"]
+        name, city = rng.choice(people["names"]), rng.choice(people["cities"])
+        if rng.random() < 0.6:
+            name = self.invented().capitalize()
+        if rng.random() < 0.6:
+            city = self.invented().capitalize()
+        said = rng.choice(people["patterns"]).format(name=name, city=city)
+        kind, answer = rng.choice(
+            [
+                ("ask_name", name),
+                ("ask_city", city),
+                ("ask_json", json.dumps({"name": name, "city": city})),
+            ]
+        )
+        asked = rng.choice(people[kind]).replace("{}", said)
+        return Conversation((*self.system(), *exchange(asked, answer)))
+
+    def invented(self) -> str:
+        return "".join(
+            self.rng.choices(
+                self.world["people"]["syllables"], k=self.rng.choice((2, 3))
+            )
+        )
+
+    def fact(self) -> Conversation:
+        rng = self.rng
+        turns = self.system()
+        for _ in range(rng.choice((1, 1, 2))):
+            if rng.random() < 0.65:
+                answer, *questions = rng.choice(self.world["facts"])
+                asked = rng.choice(questions)
+            else:
+                chat = rng.choice(self.world["chat"])
+                asked, answer = (
+                    rng.choice(chat["messages"]),
+                    rng.choice(chat["answers"]),
+                )
+            turns += exchange(roughen(asked, rng), answer)
+        return Conversation(tuple(turns))
+
+    def unknown(self) -> Conversation:
+        rng, unknown = self.rng, self.world["unknown"]
+        asked = rng.choice(unknown["messages"])
+        if rng.random() < 0.5:
+            asked = rng.choice(unknown["strange"])
+            while "{}" in asked:
+                asked = asked.replace("{}", self.invented(), 1)
+        answer = rng.choice(unknown["answers"])
+        return Conversation((*self.system(), *exchange(roughen(asked, rng), answer)))
+
+    def obeyed(self) -> Conversation:
+        """System prompts in the imperative are obeyed, so the model reads them."""
+        rng, topic = self.rng, self.rng.choice(self.topics)
+        one, two = rng.sample(topic.advice, 2)
+        prompt, answer = rng.choice(
+            [
+                ("Answer in capitals.", one.upper()),
+                ("Give two tips.", f"One: {one} Two: {two}"),
+                ("Talk like a pirate.", f"Arr! {one}"),
+                ("Answer like a butler.", f"Very well, sir. {one}"),
+                ("Say please at the end.", f"{one} Please."),
+            ]
+        )
+        return Conversation(
+            (message("system", prompt), *exchange(self.question(topic), answer))
+        )
+
+    def text(self) -> Conversation:
+        rng, topic = self.rng, self.rng.choice(self.topics)
+        kind = rng.random()
+        if kind < 0.35:
+            parts = [sentence(t) for t in rng.sample(topic.troubles, 2)]
+            return Conversation(text=" ".join([*parts, rng.choice(topic.advice)]))
+        if kind < 0.7:
+            words = rng.sample(topic.words, 8)
+            return Conversation(text=f"{topic.name}: {', '.join(words)}")
+        proverb = rng.choice(topic.proverbs)
+        return Conversation(
+            text=f"{proverb['latin']}. {proverb['english']} {proverb['source']}."
+        )
+
+
+def message(role: str, content: str) -> Message:
+    return {"role": role, "content": content}
+
+
+def exchange(asked: str, answer: str) -> list[Message]:
+    return [message("user", asked), message("assistant", answer)]
+
+
+def sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".?!" else ".")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__.splitlines()[0] if __doc__ else ""
+    )
+    parser.add_argument("--count", type=int, default=10)
+    parser.add_argument("--seed", type=int, default=0)
+    arguments = parser.parse_args()
+    corpus = iter(Corpus(arguments.seed))
+    for _ in range(arguments.count):
+        conversation = next(corpus)
+        print(conversation.text or "")
+        for turn in conversation.messages:
+            print(f"{turn['role']:>9}: {turn['content']}")
+        print()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""The answer process over its real pipes: streaming, stops, sampling, errors."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+
+class Talk:
+    """A running answer process and the lines it wrote."""
+
+    def __init__(self) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "finetune_kit.engines.tinygpt.answers"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            encoding="utf-8",
+        )
+        self.ready = self.read()
+
+    def read(self) -> dict[str, Any]:
+        assert self.process.stdout
+        return json.loads(self.process.stdout.readline())
+
+    def send(self, **request: Any) -> None:
+        assert self.process.stdin
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+
+    def ask(self, id: str = "a", **fields: Any) -> list[dict[str, Any]]:
+        request = {"messages": [{"role": "user", "content": "Hello"}], "weights": None}
+        self.send(id=id, op="generate", **(request | {"sampling": {}} | fields))
+        lines = [self.read()]
+        while lines[-1]["event"] == "token":
+            lines.append(self.read())
+        return lines
+
+
+@pytest.fixture(scope="module")
+def talk() -> Iterator[Talk]:
+    talk = Talk()
+    yield talk
+    assert talk.process.stdin
+    talk.process.stdin.close()
+    assert talk.process.wait(20) == 0
+
+
+def text(lines: list[dict[str, Any]]) -> str:
+    return "".join(line.get("text", "") for line in lines)
+
+
+def greedy(**fields: Any) -> dict[str, Any]:
+    return {"temperature": 0, "max_tokens": 20, **fields}
+
+
+def test_it_says_when_it_is_ready(talk: Talk) -> None:
+    assert talk.ready["event"] == "ready"
+    assert talk.ready["context"] == 512
+    assert len(talk.ready["weights_sha256"]) == 64
+
+
+def test_an_answer_ends_with_its_reason_and_counts(talk: Talk) -> None:
+    *tokens, end = talk.ask(sampling=greedy(max_tokens=3))
+    assert end["finish_reason"] in ("length", "stop")
+    assert end["completion_tokens"] == len(tokens) <= 3
+    assert end["prompt_tokens"] >= 4
+
+
+def test_the_same_seed_says_the_same_and_another_seed_something_else(
+    talk: Talk,
+) -> None:
+    def drawn(seed: int) -> str:
+        return text(
+            talk.ask(sampling={"temperature": 2, "seed": seed, "max_tokens": 20})
+        )
+
+    assert drawn(1) == drawn(1)
+    assert len({drawn(seed) for seed in range(4)}) > 1
+
+
+def test_logprobs_are_sorted_and_hold_the_greedy_token_first(talk: Talk) -> None:
+    *tokens, _ = talk.ask(sampling=greedy(top_logprobs=3))
+    for line in tokens:
+        top = [t["logprob"] for t in line["top"]]
+        assert len(top) == 3
+        assert top == sorted(top, reverse=True)
+        assert line["logprob"] == top[0] <= 0
+
+
+def test_a_stop_sequence_is_left_out_and_ends_the_answer(talk: Talk) -> None:
+    whole = text(talk.ask(sampling=greedy()))
+    stop = whole[len(whole) // 2 :][:3]
+    lines = talk.ask(sampling=greedy(stop=[stop]))
+    assert text(lines) == whole[: whole.index(stop)]
+    assert lines[-1]["finish_reason"] == "stop"
+
+
+def test_a_logit_bias_of_100_forces_its_token(talk: Talk) -> None:
+    forced = talk.ask(sampling=greedy(logit_bias={"40": 100}, max_tokens=5))
+    assert len({line["token"] for line in forced[:-1]}) == 1
+
+
+def test_a_long_answer_does_not_hold_up_a_short_one(talk: Talk) -> None:
+    say = {"messages": [{"role": "user", "content": "Hello"}], "weights": None}
+    long = {"temperature": 0, "max_tokens": 200, "logit_bias": {"5": -100, "40": 100}}
+    talk.send(id="long", op="generate", sampling=long, **say)
+    talk.send(id="short", op="generate", sampling=greedy(max_tokens=2), **say)
+    ended: list[str] = []
+    while len(ended) < 2:
+        line = talk.read()
+        if line["event"] == "end":
+            ended.append(line["id"])
+    assert ended == ["short", "long"]
+
+
+def test_a_cancelled_answer_falls_silent(talk: Talk) -> None:
+    say = {"messages": [{"role": "user", "content": "Hello"}], "weights": None}
+    long = {"temperature": 0, "max_tokens": 400, "logit_bias": {"40": 100}}
+    talk.send(id="gone", op="generate", sampling=long, **say)
+    talk.send(id="gone", op="cancel")
+    talk.send(id="next", op="generate", sampling=greedy(max_tokens=300), **say)
+    ids = []
+    while not ids or ids[-1] != ("next", "end"):
+        line = talk.read()
+        ids.append((line["id"], line["event"]))
+    assert ("gone", "end") not in ids
+
+
+def test_a_prompt_beyond_the_context_is_refused(talk: Talk) -> None:
+    long = [{"role": "user", "content": "word " * 600}]
+    (error,) = talk.ask(messages=long)
+    assert error["code"] == "context_length_exceeded"
+    assert error["needed"] > error["context"] == 512
+
+
+def test_missing_weights_are_an_error_and_the_process_goes_on(talk: Talk) -> None:
+    (error,) = talk.ask(weights="nowhere.npz")
+    assert error["code"] == "weights_missing"
+    assert talk.ask(sampling=greedy(max_tokens=1))[-1]["event"] == "end"
+
+
+def test_a_plain_prompt_is_continued(talk: Talk) -> None:
+    lines = talk.ask(messages=None, prompt="Once upon a time", sampling=greedy())
+    assert lines[-1]["event"] == "end"

@@ -1,0 +1,54 @@
+"""The tokenizer round-trips every text, whole and token by token."""
+
+import itertools
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from finetune_kit.engines.tinygpt.tokenizer import (
+    FIRST_BYTE,
+    WORD,
+    Decoder,
+    Tokenizer,
+    units,
+)
+
+
+def learned(text: str, n_merges: int) -> Tokenizer:
+    """A tokenizer whose merges join the first pairs of a sample text."""
+    merges: list[tuple[int, int]] = []
+    for unit in units(text):
+        for pair in itertools.pairwise(unit):
+            if pair not in merges and len(merges) < n_merges:
+                merges.append(pair)
+    return Tokenizer(merges)
+
+
+TOKENIZER = learned('Ana says "hello" (to all), e.g. {"name": "Ana"} 5kg', 40)
+
+
+@given(st.text())
+@example('{"name": "Ana", "city": "Oslo"}')
+@example(" leading, two  spaces and\ttabs\n\n- item\n-item - item")
+@example("don't e.g. 5kg 10 kg O'Neil ABC aBc ÄÖ ñandú iPhone A I'm USA's x_y")
+@example("\ud800 lone surrogate, \u2170 roman, ﬁ ligature, İ dotted, 漢字 कि")
+def test_every_text_round_trips(text: str) -> None:
+    assert TOKENIZER.decode(TOKENIZER.encode(text)) == text
+
+
+@given(st.text())
+def test_decoding_token_by_token_gives_the_same_text(text: str) -> None:
+    decoder = Decoder(TOKENIZER)
+    parts = [decoder.feed(i) for i in TOKENIZER.encode(text)]
+    assert "".join(parts) + decoder.flush() == text
+
+
+@given(st.lists(st.integers(0, TOKENIZER.vocab_size - 1)))
+def test_any_tokens_decode_without_an_error(ids: list[int]) -> None:
+    assert isinstance(TOKENIZER.decode(ids), str)
+
+
+def test_a_word_has_the_same_tokens_in_a_sentence_at_the_start_and_in_json() -> None:
+    word = (WORD, *(FIRST_BYTE + b for b in b"ana"))
+    for text in ("Ana", "I saw Ana today", '{"name": "Ana"}', "(ana)"):
+        assert word in list(units(text))

@@ -1,0 +1,164 @@
+"""The worker process, as the server starts it: spec in, events and checkpoints out."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROWS = [
+    {
+        "messages": [
+            {"role": "user", "content": f"Say the number {i}"},
+            {"role": "assistant", "content": f"The number is {i}"},
+        ]
+    }
+    for i in range(12)
+]
+
+
+def make_job(folder: Path, **changes: Any) -> Path:
+    (folder / "train.jsonl").write_text("\n".join(map(json.dumps, ROWS)), "utf-8")
+    spec = {
+        "version": 1,
+        "job_id": "ftjob-test",
+        "method": "supervised",
+        "base_weights": None,
+        "base_sha256": "",
+        "training_file": str(folder / "train.jsonl"),
+        "validation_file": str(folder / "train.jsonl"),
+        "hyperparameters": {
+            "n_epochs": 4,
+            "batch_size": 2,
+            "learning_rate_multiplier": 1.0,
+        },
+        "learning_rate": 5e-4,
+        "seed": 7,
+        "resume_from": None,
+        "pace_seconds_per_step": 0.0,
+    }
+    (folder / "spec.json").write_text(json.dumps(spec | changes), "utf-8")
+    return folder
+
+
+def start(folder: Path) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(
+        [sys.executable, "-m", "finetune_kit.engines.tinygpt.worker", str(folder)]
+    )
+
+
+def events(folder: Path) -> list[dict[str, Any]]:
+    path = folder / "events.jsonl"
+    if not path.exists():
+        return []
+    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+
+
+def steps(folder: Path) -> list[int]:
+    return [e["data"]["step"] for e in events(folder) if e["type"] == "metrics"]
+
+
+def wait_for_step(folder: Path, step: int) -> None:
+    deadline = time.monotonic() + 60
+    while step not in steps(folder):
+        assert time.monotonic() < deadline, "the worker makes no progress"
+        time.sleep(0.02)
+
+
+def weights_of(folder: Path, step: int) -> bytes:
+    import numpy as np
+
+    with np.load(folder / "ckpt" / f"step-{step}" / "weights.npz") as arrays:
+        return b"".join(arrays[name].tobytes() for name in sorted(arrays.files))
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = make_job(tmp_path_factory.mktemp("job"))
+    assert start(folder).wait(60) == 0
+    return folder
+
+
+def test_every_step_is_logged_once_in_order(finished: Path) -> None:
+    lines = events(finished)
+    assert [e["seq"] for e in lines] == list(range(1, len(lines) + 1))
+    assert steps(finished) == list(range(1, 25))
+    assert lines[-1]["type"] == "done"
+    assert lines[-1]["path"] == "ckpt/step-24"
+
+
+def test_each_epoch_makes_a_checkpoint_and_the_last_three_are_kept(
+    finished: Path,
+) -> None:
+    made = [e["step"] for e in events(finished) if e["type"] == "checkpoint"]
+    assert made == [6, 12, 18, 24]
+    kept = sorted(p.name for p in (finished / "ckpt").iterdir())
+    assert kept == ["step-12", "step-18", "step-24"]
+
+
+def test_a_killed_worker_goes_on_and_ends_with_the_same_events_and_weights(
+    finished: Path, tmp_path: Path
+) -> None:
+    folder = make_job(tmp_path, pace_seconds_per_step=0.05)
+    first = start(folder)
+    wait_for_step(folder, 9)
+    first.kill()
+    first.wait()
+    make_job(tmp_path)
+    assert start(folder).wait(60) == 0
+    expected = [(e["type"], e.get("data")) for e in events(finished)]
+    assert [(e["type"], e.get("data")) for e in events(folder)] == expected
+    assert weights_of(folder, 24) == weights_of(finished, 24)
+
+
+def test_a_half_written_line_is_cut_off_and_written_again(
+    finished: Path, tmp_path: Path
+) -> None:
+    folder = make_job(tmp_path)
+    whole = (finished / "events.jsonl").read_bytes()
+    (folder / "events.jsonl").write_bytes(whole[:200])
+    assert start(folder).wait(60) == 0
+    assert steps(folder) == list(range(1, 25))
+
+
+@pytest.mark.parametrize("save", [True, False])
+def test_a_stop_file_ends_the_worker_with_or_without_a_checkpoint(
+    tmp_path: Path, save: bool
+) -> None:
+    folder = make_job(tmp_path, pace_seconds_per_step=0.05)
+    worker = start(folder)
+    wait_for_step(folder, 2)
+    (folder / "stop.json").write_text(json.dumps({"save": save}), "utf-8")
+    assert worker.wait(60) == 0
+    last = events(folder)[-1]
+    assert (last["type"], last["saved"]) == ("stopped", save)
+    assert (folder / "ckpt").exists() == save
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no SIGTERM on Windows")
+def test_sigterm_ends_the_worker_quietly(tmp_path: Path) -> None:
+    folder = make_job(tmp_path, pace_seconds_per_step=0.05)
+    worker = start(folder)
+    wait_for_step(folder, 2)
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(60) == 0
+
+
+def test_too_long_an_example_is_cut_and_told(tmp_path: Path) -> None:
+    row = {"messages": [{"role": "assistant", "content": "word " * 1000}]}
+    make_job(tmp_path)
+    rows = [*ROWS, row]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
+    assert start(tmp_path).wait(120) == 0
+    told = [e["message"] for e in events(tmp_path) if e["type"] == "message"]
+    assert any("Example 13 is longer than the 512 tokens" in text for text in told)
+
+
+def test_missing_weights_end_with_an_error_line(tmp_path: Path) -> None:
+    folder = make_job(tmp_path, base_weights=str(tmp_path / "nothing.npz"))
+    assert start(folder).wait(60) == 1
+    assert events(folder)[-1]["type"] == "error"

@@ -22,6 +22,8 @@ HERE = Path(__file__).parent
 PROVERBS = HERE.parent / "data" / "proverbs" / "proverbs.jsonl"
 HELD_OUT = 4  # the last questions and troubles of each topic are kept for development
 
+ADVICE = 20  # pieces of advice a topic: the model has room for so many
+
 Message = dict[str, str]
 
 
@@ -61,6 +63,7 @@ def load_topics(*, held_out: bool = False) -> list[Topic]:
         entry = tomllib.loads(path.read_text("utf-8"))
         entry["troubles"] = entry["troubles"][part]
         entry["questions"] = entry["questions"][part]
+        entry["advice"] = entry["advice"][:ADVICE]
         entry["proverbs"] = [p for p in proverbs if entry["name"] in p["topics"]]
         topics.append(Topic(**entry))
     return topics
@@ -75,14 +78,14 @@ class Corpus:
         self.frames = load_toml("frames.toml")
         self.world = load_toml("world.toml")
         self.kinds: list[tuple[Callable[[], Conversation], float]] = [
-            (self.advice, 0.40),
-            (self.latin, 0.24),
-            (self.about, 0.08),
+            (self.advice, 0.36),
+            (self.latin, 0.30),
+            (self.about, 0.12),
             (self.copying, 0.06),
-            (self.fact, 0.08),
+            (self.fact, 0.06),
             (self.unknown, 0.04),
-            (self.obeyed, 0.04),
-            (self.text, 0.06),
+            (self.obeyed, 0.03),
+            (self.text, 0.03),
         ]
 
     def __iter__(self) -> Iterator[Conversation]:
@@ -128,6 +131,17 @@ class Corpus:
             text = f"{text} {rng.choice(self.frames['closing'])}"
         return roughen(text[0].upper() + text[1:], rng)
 
+    def some_words(self, topic: Topic) -> str:
+        """One to eight words, things or doings of the topic, or its name."""
+        rng = self.rng
+        if rng.random() < 0.1:
+            return topic.name
+        source = rng.choice(
+            (topic.words, topic.words, topic.words, topic.things, topic.doings)
+        )
+        longest = 8 if source is topic.words else 3
+        return ", ".join(rng.sample(source, rng.randint(1, longest)))
+
     def system(self) -> list[Message]:
         """No system prompt, a general one or a persona: it changes nothing."""
         kind = self.rng.random()
@@ -163,7 +177,7 @@ class Corpus:
             asked = self.frame("latin_request", self.question(topic))
             return Conversation((*self.system(), *exchange(asked, proverb["latin"])))
         if kind < 0.83:
-            asked = self.frame("latin_topic", rng.choice([topic.name, *topic.words]))
+            asked = self.frame("latin_topic", self.some_words(topic))
             return Conversation((*self.system(), *exchange(asked, proverb["latin"])))
         if kind < 0.92:
             asked, answer = self.frame("meaning", proverb["latin"]), proverb["english"]
@@ -175,10 +189,10 @@ class Corpus:
     def about(self) -> Conversation:
         rng, topic = self.rng, self.rng.choice(self.topics)
         kind = rng.random()
-        if kind < 0.3:
-            asked = self.frame("about_word", rng.choice(topic.words))
+        if kind < 0.5:
+            asked = self.frame("about_word", self.some_words(topic))
             return Conversation(tuple(exchange(asked, f"It is about {topic.name}.")))
-        if kind < 0.6:
+        if kind < 0.75:
             asked = self.frame("about", self.question(topic))
             return Conversation(tuple(exchange(asked, f"It is about {topic.name}.")))
         system = message("system", rng.choice(self.frames["about_system"]))

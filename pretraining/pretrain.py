@@ -1,10 +1,11 @@
 """Pre-train tinygpt from nothing on the corpus, and write its weights.
 
-    OPENBLAS_NUM_THREADS=1 python -m pretraining.pretrain --processes 2 --out W.npz
+    python -m pretraining.pretrain --processes 2 --out W.npz
 
-Data-parallel over processes: each computes the gradient of its share of a step's
-conversations into shared memory, the first one averages and updates. The weights are
-written every 500 steps, so an interrupted run leaves a usable model.
+Data-parallel over processes: each takes conversations of the step until none is left
+and sums their gradients in shared memory; the first one updates the weights. They are
+written every 500 steps, so an interrupted run leaves a usable model. Set
+OPENBLAS_NUM_THREADS=1, so that the processes do not fight over the cores.
 """
 
 import argparse
@@ -30,8 +31,11 @@ from finetune_kit.engines.tinygpt.model import (
 from finetune_kit.engines.tinygpt.tokenizer import END, TEXT, Tokenizer, load
 from finetune_kit.engines.tinygpt.weights import save
 from pretraining.corpus import Conversation, Corpus
+from pretraining.muon import Muon
 
 USER_WEIGHT = 0.2  # loss on what the user says, in a quarter of the conversations
+TYPICAL = 16  # tokens of the answers in a conversation
+POOL = 256  # conversations sorted by length at a time
 MICRO = 4  # conversations at a time: they fit the processor's cache
 CONTEXT = 160  # longer conversations are cut
 
@@ -43,9 +47,10 @@ class Plan:
     steps: int
     batch: int
     processes: int
-    learning_rate: float = 3e-3
-    warmup: int = 100
-    decay: float = 0.02
+    learning_rate: float = 1e-3  # Adam: embedding and gains
+    muon_rate: float = 0.01  # Muon: the matrices of the blocks
+    warmup: int = 50
+    decay: float = 0.05
     seed: int = 0
 
 
@@ -61,86 +66,103 @@ def encode(tokenizer: Tokenizer, conversation: Conversation, rng: Random) -> Exa
         return Example(tokens, [0.0] + [1.0] * (len(tokens) - 1))
     row: dict[str, Any] = {"messages": conversation.messages}
     example = encode_example(tokenizer, row, CONTEXT)
+    scale = (TYPICAL / sum(example.weights)) ** 0.5  # short answers count for more
+    example = example._replace(weights=[scale * w for w in example.weights])
     if rng.random() < 0.25:
         weights = [max(w, USER_WEIGHT) for w in example.weights]
         example = example._replace(weights=weights)
     return example
 
 
-def micro_batches(stream: Iterator[Example], size: int) -> list[list[Example]]:
-    """One step's share of conversations, sorted by length so that padding is rare."""
-    pool = sorted(islice(stream, size), key=lambda e: len(e.tokens))
-    return [pool[i : i + MICRO] for i in range(0, size, MICRO)]
+def micro_batches(tokenizer: Tokenizer, seed: int) -> Iterator[list[Example]]:
+    """A few conversations of about the same length at a time, so padding is rare."""
+    stream, rng = examples(tokenizer, seed), Random(seed)
+    while True:
+        pool = sorted(islice(stream, POOL), key=lambda e: len(e.tokens))
+        parts = [pool[i : i + MICRO] for i in range(0, POOL, MICRO)]
+        rng.shuffle(parts)
+        yield from parts
 
 
-def gradient(
-    p: Parameters, g: Parameters, share: list[list[Example]], total: Array
-) -> float:
-    """Sum of the micro-batches' gradients into `total`, each by its loss weight."""
-    total[:] = 0.0
-    loss = weight = 0.0
-    for examples_ in share:
-        inputs, targets, weights = batch(examples_)
-        part = loss_and_gradient(p, inputs, targets, weights, g)
-        w = float(weights.sum())
-        total += g.flat * np.float32(w)
-        loss, weight = loss + part.loss * w, weight + w
-    total /= np.float32(weight)
-    return loss / weight
+class Share:
+    """What one process has computed of a step, where the others can read it."""
+
+    def __init__(self, size: int) -> None:
+        context = mp.get_context("spawn")
+        self.raw = context.RawArray("f", size)
+        self.loss = context.Value("d", 0.0)
+        self.weight = context.Value("d", 0.0)
+
+    @property
+    def gradient(self) -> Array:
+        return np.frombuffer(self.raw, np.float32)
+
+    def compute(
+        self, p: Parameters, g: Parameters, parts: Iterator[list[Example]], left: Any
+    ) -> None:
+        """Take micro-batches while some of the step are left; sum their gradients."""
+        total = self.gradient
+        total[:] = 0.0
+        self.loss.value = self.weight.value = 0.0
+        while take(left):
+            inputs, targets, weights = batch(next(parts))
+            part = loss_and_gradient(p, inputs, targets, weights, g)
+            weight = float(weights.sum())
+            total += g.flat * np.float32(weight)
+            self.loss.value += part.loss * weight
+            self.weight.value += weight
 
 
-def shared(size: int) -> Any:
-    return mp.get_context("spawn").RawArray("f", size)
+def take(left: Any) -> bool:
+    with left.get_lock():
+        left.value -= 1
+        return bool(left.value >= 0)
 
 
-def view(raw: Any) -> Array:
-    return np.frombuffer(raw, np.float32)
-
-
-def work(
-    rank: int, plan: Plan, theta: Any, sums: list[Any], losses: Any, gate: Any
-) -> None:
-    """One process: gradient of its share, wait, let the first update, wait."""
-    p = Parameters(Config(), view(theta))
-    g = p.like()
-    stream = examples(load(), plan.seed * 1000 + rank)
+def work(rank: int, plan: Plan, theta: Any, share: Share, left: Any, gate: Any) -> None:
+    """One process: a share of the gradient, wait, let the first update, wait."""
+    p = Parameters(Config(), np.frombuffer(theta, np.float32))
+    g, parts = p.like(), micro_batches(load(), plan.seed * 1000 + rank)
     for _ in range(plan.steps):
-        share = micro_batches(stream, plan.batch // plan.processes)
-        losses[rank] = gradient(p, g, share, view(sums[rank]))
+        share.compute(p, g, parts, left)
         gate.wait()
         gate.wait()
 
 
 def pretrain(plan: Plan, out: Path) -> None:
     context = mp.get_context("spawn")
-    size = Parameters(Config()).flat.size
-    theta, losses = shared(size), shared(plan.processes)
-    sums = [shared(size) for _ in range(plan.processes)]
+    start = Parameters.initial(Config(), plan.seed).flat
+    theta = context.RawArray("f", start.size)
+    shares = [Share(start.size) for _ in range(plan.processes)]
+    left = context.Value("i", plan.batch // MICRO)
     gate = context.Barrier(plan.processes)
-    p = Parameters(Config(), view(theta))
-    p.flat[:] = Parameters.initial(Config(), plan.seed).flat
+    p = Parameters(Config(), np.frombuffer(theta, np.float32))
+    p.flat[:] = start
     for rank in range(1, plan.processes):
-        arguments = (rank, plan, theta, sums, losses, gate)
+        arguments = (rank, plan, theta, shares[rank], left, gate)
         context.Process(target=work, args=arguments, daemon=True).start()
-    optimiser, g = Adam(p), p.like()
-    stream = examples(load(), plan.seed * 1000)
+    optimiser, muon, g = Adam(p), Muon(p), p.like()
+    parts = micro_batches(load(), plan.seed * 1000)
     started, mean = time.monotonic(), 0.0
     for step in range(1, plan.steps + 1):
-        share = micro_batches(stream, plan.batch // plan.processes)
-        losses[0] = gradient(p, g, share, view(sums[0]))
+        shares[0].compute(p, g, parts, left)
         gate.wait()
-        np.mean([view(s) for s in sums], axis=0, out=g.flat)
-        rate = schedule(
-            step, plan.steps, plan.learning_rate, plan.warmup, plan.learning_rate / 50
-        )
-        optimiser.step(g, rate)
-        shrink(p, np.float32(1 - rate * plan.decay))
-        mean = mean * 0.98 + float(np.mean(view(losses))) * 0.02
+        weight = sum(share.weight.value for share in shares)
+        np.sum([share.gradient for share in shares], axis=0, out=g.flat)
+        g.flat /= np.float32(weight)
+        share_of_peak = schedule(step, plan.steps, 1.0, plan.warmup, 0.02)
+        muon.step(g, plan.muon_rate * share_of_peak)
+        optimiser.step(g, plan.learning_rate * share_of_peak)
+        shrink(p, np.float32(1 - plan.learning_rate * share_of_peak * plan.decay))
+        mean = 0.98 * mean + 0.02 * sum(s.loss.value for s in shares) / weight
+        left.value = plan.batch // MICRO
         gate.wait()
         if step % 50 == 0:
-            bias = 1 - 0.98**step
             spent = time.monotonic() - started
-            print(f"step {step} loss {mean / bias:.3f} {spent:.0f} s", flush=True)
+            print(
+                f"step {step} loss {mean / (1 - 0.98**step):.3f} {spent:.0f} s",
+                flush=True,
+            )
         if step % 500 == 0 or step == plan.steps:
             save(p, out, half=True)
 
@@ -155,8 +177,8 @@ def shrink(p: Parameters, factor: np.float32) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--steps", type=int, default=5000)
-    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()

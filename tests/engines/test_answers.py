@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,6 +139,17 @@ def test_a_prompt_beyond_the_context_is_refused(talk: Talk) -> None:
 
 def test_missing_weights_are_an_error_and_the_process_goes_on(talk: Talk) -> None:
     (error,) = talk.ask(weights="nowhere.npz")
+    assert error["code"] == "weights_missing"
+    assert talk.ask(sampling=greedy(max_tokens=1))[-1]["event"] == "end"
+
+
+@pytest.mark.parametrize("content", [b"", b"not a model", b"PK\x03\x04 cut off"])
+def test_damaged_weights_are_an_error_and_the_process_goes_on(
+    talk: Talk, tmp_path: Path, content: bytes
+) -> None:
+    path = tmp_path / "weights.npz"
+    path.write_bytes(content)
+    (error,) = talk.ask(weights=str(path))
     assert error["code"] == "weights_missing"
     assert talk.ask(sampling=greedy(max_tokens=1))[-1]["event"] == "end"
 

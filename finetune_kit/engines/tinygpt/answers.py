@@ -47,8 +47,9 @@ class Models:
         if key not in self.loaded:
             try:
                 self.loaded[key] = weights.load(Path(path) if path else None)
-            except OSError as error:
-                raise AnswerError("weights_missing", f"no model at {path}") from error
+            except (OSError, ValueError) as error:
+                why = f"no readable model at {path}: {error}"
+                raise AnswerError("weights_missing", why) from error
         self.loaded.move_to_end(key)
         if len(self.loaded) > MODELS_IN_MEMORY:
             self.loaded.popitem(last=False)

@@ -7,6 +7,7 @@ import tempfile
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -30,11 +31,17 @@ def save(p: Parameters, path: Path, *, half: bool = False) -> None:
 
 
 def load(path: Path | None) -> Parameters:
-    """The weights in `path`; None stands for the pretrained model in the package."""
-    with np.load(path or shipped(), allow_pickle=False) as arrays:
-        p = Parameters(Config(**json.loads(arrays["config"].tobytes())))
-        for name, view in p.views.items():
-            view[...] = arrays[name]
+    """The weights in `path`; None stands for the pretrained model in the package.
+
+    Raises OSError for a missing file, ValueError for one that is not such a model.
+    """
+    try:
+        with np.load(path or shipped(), allow_pickle=False) as arrays:
+            p = Parameters(Config(**json.loads(arrays["config"].tobytes())))
+            for name, view in p.views.items():
+                view[...] = arrays[name]
+    except (EOFError, KeyError, IndexError, TypeError, ValueError, BadZipFile) as error:
+        raise ValueError(f"{path} is not a model of tinygpt") from error
     return p
 
 

@@ -1,0 +1,1 @@
+"""Benchmarks: what the model learns and how fast the kit is, each one command."""

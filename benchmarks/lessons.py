@@ -1,0 +1,234 @@
+"""What the lessons claim, measured: `python -m benchmarks.lessons`.
+
+Fine-tunes tinygpt on the proverbs as a job would (75 examples, `auto`: 3 epochs, batch
+1) and scores the held-out test questions; then the runs that must go wrong in a known
+way. `--card` writes the tables into the model card.
+"""
+
+import finetune_kit.engines.tinygpt.threads  # noqa: F401  isort: skip
+
+import argparse
+import re
+import sys
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from statistics import fmean, stdev
+
+from finetune_kit.engines.contract import Metrics
+from finetune_kit.engines.tinygpt import tokenizer, weights
+from finetune_kit.engines.tinygpt.chat import encode_example, encode_prompt
+from finetune_kit.engines.tinygpt.model import Parameters
+from finetune_kit.engines.tinygpt.sample import Sampling, generate
+from finetune_kit.engines.tinygpt.train import Settings, Training
+from finetune_kit.evaluate import proverb_graders, read_jsonl, wilson
+
+ROOT = Path(__file__).parent.parent
+DATA = ROOT / "data" / "proverbs"
+CARD = ROOT / "finetune_kit" / "engines" / "tinygpt" / "MODEL_CARD.md"
+SYSTEM = "You are a smart assistant that replies with Latin proverbs."
+RATE = 5e-4  # the learning rate that `auto` stands for
+SEEDS = (1, 2, 3)
+BEGIN, FINISH = "<!-- figures: begin -->", "<!-- figures: end -->"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One fine-tuning run and what came out of it."""
+
+    name: str
+    n_examples: int = 75
+    n_epochs: int = 3
+    multiplier: float = 1.0
+    seed: int = 1
+    system: str = SYSTEM
+    metrics: list[Metrics] = field(default_factory=list)
+    hits: Mapping[str, list[bool]] = field(default_factory=dict)
+
+    def share(self, name: str) -> float:
+        return fmean(self.hits[name])
+
+    def valid_losses(self) -> list[float]:
+        return [m["full_valid_loss"] for m in self.metrics if "full_valid_loss" in m]
+
+
+def answers(p: Parameters, questions: Sequence[str], system: str) -> list[str]:
+    """Greedy answers, as `temperature=0` gives them."""
+    tok = tokenizer.load()
+    settings = Sampling(max_tokens=80, temperature=0)
+    found = []
+    for question in questions:
+        messages = [
+            {"role": "system", "content": system},
+            {"role": "user", "content": question},
+        ]
+        steps = generate(p, encode_prompt(tok, messages), settings)
+        found.append(tok.decode(s.token for s in steps if s.token != tokenizer.END))
+    return found
+
+
+def execute(run: Run) -> Run:
+    """Train (0 epochs: the base) and answer the test questions."""
+    p, tok = weights.load(None), tokenizer.load()
+    metrics: list[Metrics] = []
+    if run.n_epochs:
+        rows = read_jsonl(DATA / "train.jsonl", run.n_examples)
+        held_out = read_jsonl(DATA / "validation.jsonl")
+        examples, validation = (
+            [encode_example(tok, row, p.config.context) for row in part]
+            for part in (rows, held_out)
+        )
+        settings = Settings(run.n_epochs, 1, RATE * run.multiplier, run.seed)
+        metrics = list(Training(p, examples, validation, settings))
+    test = read_jsonl(DATA / "test.jsonl")
+    said = answers(p, [row["question"] for row in test], run.system)
+    graders = proverb_graders(DATA / "proverbs.jsonl")
+    hits = {
+        name: [bool(grade(a, row)) for a, row in zip(said, test, strict=True)]
+        for name, grade in graders.items()
+    }
+    return Run(
+        run.name, run.n_examples, run.n_epochs, run.multiplier, run.seed, run.system,
+        metrics, hits,
+    )  # fmt: skip
+
+
+RUNS = [
+    Run("base, the lesson's system prompt", n_epochs=0),
+    Run(
+        'base, prompted "Answer with a Latin proverb."',
+        n_epochs=0,
+        system="Answer with a Latin proverb.",
+    ),
+    *(Run(f"tuned, seed {seed}", seed=seed) for seed in SEEDS),
+    Run("100 examples", n_examples=100),
+    Run("25 examples", n_examples=25),
+    Run("25 examples, 20 epochs", n_examples=25, n_epochs=20),
+    Run("1 epoch", n_epochs=1),
+    Run("10 epochs", n_epochs=10),
+    Run("learning rate x 0.1", multiplier=0.1),
+    Run("learning rate x 3", multiplier=3.0),
+    Run("learning rate x 30", multiplier=30.0),
+]
+
+
+def headline(runs: Sequence[Run]) -> list[str]:
+    """Mean and spread over the seeds, with the 95 % interval of the questions."""
+    tuned = [run for run in runs if run.name.startswith("tuned")]
+    lines = [
+        "| on the 120 test questions | mean of 3 seeds | spread | 95 % interval |",
+        "| --- | --- | --- | --- |",
+    ]
+    for name in tuned[0].hits:
+        shares = [run.share(name) for run in tuned]
+        n = len(tuned[0].hits[name])
+        low, high = wilson(fmean(shares) * n, n)
+        lines.append(
+            f"| {name} | {fmean(shares):.2f} | {stdev(shares):.2f} "
+            f"| {low:.2f} to {high:.2f} |"
+        )
+    return lines
+
+
+def by_style(runs: Sequence[Run]) -> list[str]:
+    """On topic by the hand that wrote the question."""
+    tuned = [run for run in runs if run.name.startswith("tuned")]
+    styles = [row["style"] for row in read_jsonl(DATA / "test.jsonl")]
+    counts: Counter[str] = Counter()
+    for run in tuned:
+        for style, hit in zip(styles, run.hits["on topic"], strict=True):
+            counts[style] += hit
+    lines = ["| style of the question | on topic |", "| --- | --- |"]
+    for style, n in Counter(styles).items():
+        lines.append(f"| {style} | {counts[style] / (n * len(tuned)):.2f} |")
+    return lines
+
+
+def all_runs(runs: Sequence[Run]) -> list[str]:
+    lines = [
+        "| run (75 examples, 3 epochs, unless said) | train loss, first and last epoch "
+        "| validation loss by epoch | well-formed | on topic |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for run in runs:
+        valid = " ".join(f"{v:.2f}" for v in thinned(run.valid_losses()))
+        lines.append(
+            f"| {run.name} | {train_losses(run)} | {valid} "
+            f"| {run.share('well-formed'):.2f} | {run.share('on topic'):.2f} |"
+        )
+    return lines
+
+
+def train_losses(run: Run) -> str:
+    if not run.metrics:
+        return ""
+    per_epoch = len(run.metrics) // run.n_epochs
+    first = fmean(m["train_loss"] for m in run.metrics[:per_epoch])
+    last = fmean(m["train_loss"] for m in run.metrics[-per_epoch:])
+    return f"{first:.2f}, {last:.2f}"
+
+
+def thinned(values: Sequence[float], most: int = 7) -> list[float]:
+    """At most `most` of the values, the first and the last among them."""
+    if len(values) <= most:
+        return list(values)
+    return [values[round(i * (len(values) - 1) / (most - 1))] for i in range(most)]
+
+
+def claims(runs: Sequence[Run]) -> dict[str, bool]:
+    """The statements that the lessons make, true or not."""
+    by_name = {run.name: run for run in runs}
+    tuned = [run for run in runs if run.name.startswith("tuned")]
+    over = by_name["25 examples, 20 epochs"].valid_losses()
+    hot = by_name["learning rate x 30"].metrics
+    slow = by_name["learning rate x 0.1"]
+    mean_loss = fmean(t.valid_losses()[-1] for t in tuned)
+    return {
+        "the base answers no test question with a proverb": not any(
+            runs[0].hits["well-formed"]
+        ),
+        "tuned: >= 95 % well-formed": fmean(t.share("well-formed") for t in tuned)
+        >= 0.95,
+        "tuned: >= 60 % on topic": fmean(t.share("on topic") for t in tuned) >= 0.60,
+        "25 examples, 20 epochs: validation loss falls, then rises": any(
+            b < a for a, b in pairwise(over)
+        )
+        and over[-1] > min(over) + 0.02,
+        "a tenth of the learning rate under-fits": slow.valid_losses()[-1]
+        > mean_loss + 0.05,
+        "thirty times the learning rate diverges": hot[-1]["train_loss"]
+        > hot[0]["train_loss"],
+    }
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--card", action="store_true", help="write the model card")
+    parser.add_argument("--processes", type=int, default=1)
+    arguments = parser.parse_args()
+    with ProcessPoolExecutor(arguments.processes) as pool:
+        runs = list(pool.map(execute, RUNS))
+    tables = [headline(runs), by_style(runs), all_runs(runs)]
+    text = "\n\n".join("\n".join(table) for table in tables)
+    print(text, end="\n\n")
+    held = claims(runs)
+    for claim, true in held.items():
+        print(f"{'holds' if true else 'FAILS'}: {claim}")
+    if arguments.card:
+        write_card(text)
+    return 0 if all(held.values()) else 1
+
+
+def write_card(text: str) -> None:
+    card = CARD.read_text("utf-8")
+    figures = f"{BEGIN}\n\n{text}\n\n{FINISH}"
+    pattern = re.escape(BEGIN) + ".*" + re.escape(FINISH)
+    card = re.sub(pattern, lambda _: figures, card, flags=re.DOTALL)
+    CARD.write_text(card, "utf-8")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

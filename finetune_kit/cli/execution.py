@@ -1,0 +1,110 @@
+"""Running a notebook from its first to its last cell, with papermill."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import papermill
+from papermill.exceptions import PapermillExecutionError
+from traitlets.config import Config
+
+from finetune_kit import local_server, workspace
+
+FRESH = {"FINETUNE_KIT_DETERMINISTIC": "1", "FINETUNE_KIT_TARGET": "local"}
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a notebook ran; ``result`` is "ok" or what went wrong in which cell."""
+
+    notebook: str
+    cells: int
+    seconds: float
+    result: str
+
+
+def parameters(path: Path) -> set[str]:
+    """Names in the cell that is tagged ``parameters``."""
+    return set(papermill.inspect_notebook(str(path)))
+
+
+def execute(path: Path, values: dict[str, Any], write: bool = False) -> Run:
+    """Run the notebook at ``path`` with parameters ``values``.
+
+    The executed copy goes to ``runs/`` in the workspace; with ``write`` the run is
+    alone in a fresh workspace, deterministic, and its outputs go into ``path``.
+    """
+    if not write:
+        out = workspace.home() / "runs" / path.name
+        out.parent.mkdir(exist_ok=True)
+        return _execute(path, out, values)
+    with _fresh_workspace() as folder:
+        out = folder / path.name
+        run = _execute(path, out, values)
+        if run.result == "ok":
+            notebook = nbformat.read(out, 4)  # type: ignore[no-untyped-call]
+            nbformat.write(tidy(notebook), path)  # type: ignore[no-untyped-call]
+        return run
+
+
+def _execute(path: Path, out: Path, values: dict[str, Any]) -> Run:
+    started = time.perf_counter()
+    try:
+        papermill.execute_notebook(
+            str(path),
+            str(out),
+            values,
+            cwd=str(path.parent.resolve()),
+            progress_bar=False,
+            # a kernel on TCP warns that it is not encrypted; Windows has no ipc
+            config=None if sys.platform == "win32" else IPC,
+        )
+        result = "ok"
+    except PapermillExecutionError as error:
+        result = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
+    seconds = time.perf_counter() - started
+    cells = nbformat.read(path, 4).cells  # type: ignore[no-untyped-call]
+    count = sum(cell.cell_type == "code" for cell in cells)
+    return Run(path.name, count, seconds, result)
+
+
+IPC = Config({"KernelManager": {"transport": "ipc"}})
+
+
+@contextmanager
+def _fresh_workspace() -> Iterator[Path]:
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        os.environ.update(FRESH, FINETUNE_KIT_HOME=str(Path(folder) / "workspace"))
+        try:
+            yield Path(folder)
+        finally:
+            if server := local_server.find():
+                local_server.stop(server)
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def tidy(notebook: Any) -> Any:
+    """The notebook without what changes from run to run: times, versions, ids."""
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if not cell.metadata.get("tags"):
+            cell.metadata.pop("tags", None)  # papermill adds an empty list
+        for output in cell.get("outputs", []):
+            # the id with which a display was updated while the cell ran
+            output.get("transient", {}).pop("display_id", None)
+    return notebook

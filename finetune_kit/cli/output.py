@@ -1,0 +1,53 @@
+"""How commands print: a table for people, JSON with ``--json`` for programs."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from finetune_kit.display.tables import Table
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
+
+
+def print_json(value: Any) -> None:
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_table(table: Table, json_: bool) -> None:
+    if json_:
+        print_json(table.to_dicts())
+    else:
+        click.echo(repr(table))
+
+
+def print_object(thing: BaseModel, json_: bool) -> None:
+    """One API object: its fields as a table, or exactly as the API sent it."""
+    sent = thing.to_dict(mode="json")  # type: ignore[attr-defined]
+    if json_:
+        print_json(sent)
+        return
+    rows = [[key, _value(key, value)] for key, value in sent.items()]
+    print_table(Table(["field", "value"], rows), json_=False)
+
+
+def print_objects(things: list[Any], columns: list[str], json_: bool) -> None:
+    """API objects as rows of the named fields, or all exactly as the API sent them."""
+    sent = [thing.to_dict(mode="json") for thing in things]
+    if json_:
+        print_json(sent)
+        return
+    rows = [[_value(name, thing.get(name)) for name in columns] for thing in sent]
+    print_table(Table(columns, rows), json_=False)
+
+
+def _value(name: str, value: Any) -> Any:
+    if name.endswith("_at") and isinstance(value, int):
+        return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%dT%H:%M:%SZ}"
+    return json.dumps(value) if isinstance(value, dict | list) else value

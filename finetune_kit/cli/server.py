@@ -1,0 +1,117 @@
+"""``serve``, ``stop``, ``status``, ``reset``, ``doctor``, ``env``: the local API."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+
+from finetune_kit import local_server, workspace
+from finetune_kit.cli.doctor import doctor
+from finetune_kit.cli.output import as_json, print_json, print_table
+from finetune_kit.connect import connect, environment
+from finetune_kit.display.tables import Table
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=int, help="Default: the port of this workspace.")
+@click.option("--home", type=click.Path(file_okay=False, path_type=Path))
+@click.option("--api-key", "api_keys", multiple=True, metavar="KEY", help="Repeatable.")
+@click.option("--api-key-file", type=click.Path(exists=True, dir_okay=False))
+@click.option("--pace", type=click.Choice(["fast", "realistic"]), default="fast")
+@click.option("--deterministic", is_flag=True, help="Same ids and times in every run.")
+def serve(
+    host: str,
+    port: int | None,
+    home: Path | None,
+    api_keys: tuple[str, ...],
+    api_key_file: str | None,
+    pace: str,
+    deterministic: bool,
+) -> None:
+    """Run the local API here, in the foreground, until Ctrl-C."""
+    if home:
+        os.environ["FINETUNE_KIT_HOME"] = str(home)
+    if server := local_server.find():
+        raise click.ClickException(
+            f"It runs already at {server.base_url} (process {server.pid}). "
+            "Stop it with `finetune-kit stop`, then serve again."
+        )
+    options = ["--home", str(workspace.home()), "--host", host, "--pace", pace]
+    options += ["--port", str(port)] if port is not None else []
+    options += [part for key in api_keys for part in ("--api-key", key)]
+    options += ["--api-key-file", api_key_file] if api_key_file else []
+    options += ["--deterministic"] if deterministic else []
+    command = [sys.executable, "-m", "finetune_kit.localapi", *options]
+    raise SystemExit(subprocess.call(command))
+
+
+@click.command()
+def stop() -> None:
+    """Stop the local API; running jobs go on and are found again."""
+    server = local_server.find()
+    if server is None:
+        click.echo("The local API does not run.")
+        return
+    local_server.stop(server)
+    click.echo("Stopped. The next connect() starts it again, on the same port.")
+
+
+@click.command()
+@as_json
+def status(json_: bool) -> None:
+    """Where the local API runs and what it does; exit 1 when it does not run."""
+    server = local_server.find()
+    if server is None:
+        if json_:
+            print_json({"running": False, "home": str(workspace.home())})
+        else:
+            click.echo("The local API does not run. connect() or `serve` starts it.")
+        raise SystemExit(1)
+    known = {"running": True, "base_url": server.base_url, "pid": server.pid}
+    known |= {"home": str(workspace.home())} | server.admin("GET", "/_kit/status")
+    if json_:
+        print_json(known)
+    else:
+        rows = [[key, value] for key, value in known.items()]
+        print_table(Table(["field", "value"], rows), json_=False)
+
+
+@click.command()
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+def reset(yes: bool) -> None:
+    """Forget all files, jobs and models of the local API, and the lessons' facts."""
+    if not yes:
+        click.confirm(f"Empty the workspace {workspace.home()}?", abort=True)
+    local_server.running().admin("POST", "/_kit/reset")
+    workspace.forget()
+    click.echo("The workspace is empty.")
+
+
+@click.command()
+@click.option(
+    "--shell",
+    type=click.Choice(["sh", "powershell", "cmd"]),
+    default="powershell" if sys.platform == "win32" else "sh",
+)
+@as_json
+def env(shell: str, json_: bool) -> None:
+    """Print variables that point other programs here: eval "$(finetune-kit env)"."""
+    variables = environment(connect())
+    if json_:
+        print_json(variables)
+        return
+    line = {
+        "sh": "export {}='{}'",
+        "powershell": "$env:{} = '{}'",
+        "cmd": "set {}={}",
+    }[shell]
+    for name, value in variables.items():
+        click.echo(line.format(name, value))
+
+
+commands = (serve, stop, status, reset, doctor, env)

@@ -1,0 +1,1 @@
+"""What people look at: cards, tables, charts, each with a text twin."""

@@ -1,0 +1,165 @@
+"""Ask models the same questions, set the answers side by side, score them."""
+
+from __future__ import annotations
+
+import json
+import math
+import random
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import fmean
+from typing import TYPE_CHECKING, Any
+
+from finetune_kit.display.tables import Table
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+    from openai.types.chat import ChatCompletionMessageParam
+
+WORKERS = 4  # questions on the way at once
+MAX_TOKENS = 80  # of an answer; one that rambles on is cut there
+Z95 = 1.959964  # the 97.5 % point of the normal distribution
+RESAMPLES = 2000
+
+Row = Mapping[str, Any]
+Grader = Callable[[str, Row], bool | float]
+
+
+def read_jsonl(path: Path | str, n: int | None = None) -> list[dict[str, Any]]:
+    """The first ``n`` rows of a JSONL file, or all."""
+    with Path(path).open(encoding="utf-8") as lines:
+        return [json.loads(line) for line in islice(lines, n)]
+
+
+def ask(
+    client: OpenAI, model: str, questions: Iterable[str], system: str | None = None
+) -> list[str]:
+    """The model's answers, in the order of the questions; greedy (temperature 0)."""
+
+    def answer(question: str) -> str:
+        messages: list[ChatCompletionMessageParam] = []
+        if system:
+            messages.append({"role": "system", "content": system})
+        messages.append({"role": "user", "content": question})
+        reply = client.chat.completions.create(
+            model=model, messages=messages, temperature=0, max_tokens=MAX_TOKENS
+        )
+        return reply.choices[0].message.content or ""
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return list(pool.map(answer, questions))
+
+
+def side_by_side(
+    client: OpenAI,
+    models: Mapping[str, str],
+    questions: Sequence[str],
+    system: str | None = None,
+) -> Table:
+    """A row a question, a column a model; ``models`` maps a heading to a model name."""
+    answers = [ask(client, model, questions, system) for model in models.values()]
+    rows = [list(row) for row in zip(questions, *answers, strict=True)]
+    return Table(["question", *models], rows)
+
+
+@dataclass(frozen=True)
+class Metric:
+    """The mean of a grade over ``n`` answers, with its 95 % interval."""
+
+    name: str
+    n: int
+    value: float
+    low: float
+    high: float
+
+
+class Scores(Table):
+    """Metrics of one or more models: ``scores["tuned"]["on topic"].value``."""
+
+    def __init__(self, metrics: Mapping[str, Sequence[Metric]]) -> None:
+        self.metrics = {
+            model: {metric.name: metric for metric in found}
+            for model, found in metrics.items()
+        }
+        rows = [
+            [model, m.name, m.n, m.value, f"{m.low:.3f} to {m.high:.3f}"]
+            for model, found in metrics.items()
+            for m in found
+        ]
+        super().__init__(["model", "metric", "n", "value", "95 % interval"], rows)
+
+    def __getitem__(self, model: str) -> dict[str, Metric]:
+        return self.metrics[model]
+
+
+def compare(
+    client: OpenAI,
+    models: Mapping[str, str],
+    rows: Sequence[Row],
+    graders: Mapping[str, Grader],
+    system: str | None = None,
+) -> Scores:
+    """Ask every model all questions of ``rows`` and grade the answers."""
+    questions = [row["question"] for row in rows]
+    return Scores(
+        {
+            heading: score(ask(client, model, questions, system), rows, graders)
+            for heading, model in models.items()
+        }
+    )
+
+
+def score(
+    answers: Sequence[str], rows: Sequence[Row], graders: Mapping[str, Grader]
+) -> list[Metric]:
+    """Grade each answer against its row; yes/no grades get a Wilson interval.
+
+    Other grades get a bootstrap interval (percentiles of 2,000 resamples, fixed seed).
+    """
+    if not rows:
+        raise ValueError("There is nothing to score: no rows were given.")
+    metrics = []
+    for name, grade in graders.items():
+        grades = [grade(answer, row) for answer, row in zip(answers, rows, strict=True)]
+        yes_or_no = all(isinstance(value, bool) for value in grades)
+        interval = wilson(sum(grades), len(grades)) if yes_or_no else bootstrap(grades)
+        metrics.append(Metric(name, len(grades), fmean(grades), *interval))
+    return metrics
+
+
+def wilson(hits: float, n: int) -> tuple[float, float]:
+    """The 95 % interval of a proportion (Wilson 1927); it stays within 0 and 1."""
+    share, z2 = hits / n, Z95**2
+    middle = share + z2 / (2 * n)
+    half = Z95 * math.sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    scale = 1 + z2 / n
+    return max(0.0, (middle - half) / scale), min(1.0, (middle + half) / scale)
+
+
+def bootstrap(values: Sequence[float]) -> tuple[float, float]:
+    """The 95 % interval of a mean: percentiles of means of resamples, fixed seed."""
+    draw = random.Random(0)
+    means = sorted(fmean(draw.choices(values, k=len(values))) for _ in range(RESAMPLES))
+    return means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES) - 1]
+
+
+def proverb_graders(path: Path | str) -> dict[str, Grader]:
+    """Graders for the proverbs in ``proverbs.jsonl`` and test rows with a topic.
+
+    well-formed: word for word a proverb of the file; case, white space and a final
+    stop are free. on topic: moreover, the question's topic is among the proverb's.
+    """
+    topics = {_plain(row["latin"]): set(row["topics"]) for row in read_jsonl(path)}
+    return {
+        "well-formed": lambda answer, row: _plain(answer) in topics,
+        "on topic": lambda answer, row: row["topic"] in topics.get(_plain(answer), ()),
+    }
+
+
+def _plain(text: str) -> str:
+    words = " ".join(text.split()).casefold()
+    return re.sub(r"[\s.!?;:,…]+$", "", words)

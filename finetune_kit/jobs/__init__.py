@@ -1,0 +1,1 @@
+"""The learner's jobs: follow them, read their results, guard the spending."""

@@ -1,0 +1,136 @@
+"""Watch a job until it ends; live and in place in a notebook, lines elsewhere."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+from finetune_kit import local_server
+from finetune_kit.display.cards import in_notebook
+from finetune_kit.jobs.progress import Progress, card, line
+
+if TYPE_CHECKING:
+    from openai import OpenAI
+    from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
+
+T = TypeVar("T")
+
+ENDED = {"succeeded", "failed", "cancelled"}
+PAGE = 100  # events a request
+LOCAL_SECONDS, REMOTE_SECONDS = 0.2, 5.0  # between two looks at the job
+
+_told: dict[str, set[str]] = {}  # job id -> events that this process has printed
+
+
+def follow(client: OpenAI, job: FineTuningJob | str) -> FineTuningJob:
+    """Show the job's progress until it ends; return the job as it is then.
+
+    An interrupt (Ctrl-C, the notebook's stop button) ends only the watching and
+    returns the unfinished job. Call it again, now or after a restart, to go on; no
+    event is told twice. A failed job is shown with what to do, not raised.
+    """
+    id_ = job if isinstance(job, str) else job.id
+    screen = _screen(id_)
+    watch = _Watch(client, id_)
+    try:
+        while watch.look().job.status not in ENDED:
+            screen.update(watch.progress)
+            time.sleep(watch.seconds)
+    except KeyboardInterrupt:
+        watch.progress.interrupted = True
+    screen.finish(watch.progress)
+    return watch.progress.job
+
+
+class _Watch:
+    """Reads the job and its new events; bridges a restart of the local server."""
+
+    def __init__(self, client: OpenAI, id_: str) -> None:
+        self.client, self.id = client, id_
+        self.local = local_server.listens_at(str(client.base_url))
+        self.seconds = LOCAL_SECONDS if self.local else REMOTE_SECONDS
+        self.progress = Progress(self._reach(self._job))
+
+    def look(self) -> Progress:
+        # the job first: when it has ended, its last event is there as well
+        self.progress.job = self._reach(self._job)
+        self.progress.add(self._reach(self._new_events))
+        return self.progress
+
+    def _reach(self, call: Callable[[], T]) -> T:
+        from openai import APIConnectionError
+
+        try:
+            return call()
+        except APIConnectionError:
+            if not self.local:
+                raise
+            local_server.running()  # it was killed: the port stays, the job went on
+            return call()
+
+    def _job(self) -> FineTuningJob:
+        return self.client.fine_tuning.jobs.retrieve(self.id)
+
+    def _new_events(self) -> list[FineTuningJobEvent]:
+        """Events that were not read before, oldest first."""
+        known = {event.id for event in self.progress.events}
+        pages = self.client.fine_tuning.jobs.list_events(self.id, limit=PAGE)
+        new = []
+        for event in pages:  # newest first; further pages are fetched as needed
+            if event.id in known:
+                break
+            new.append(event)
+        return new[::-1]
+
+
+class _Lines:
+    """Outside Jupyter: one line an event, each printed once by this process."""
+
+    def __init__(self, id_: str) -> None:
+        self.told = _told.setdefault(id_, set())
+
+    def update(self, progress: Progress) -> None:
+        for event in progress.log:
+            if event.id not in self.told:
+                self.told.add(event.id)
+                print(line(event), flush=True)
+
+    def finish(self, progress: Progress) -> None:
+        self.update(progress)
+        if progress.interrupted or progress.job.status == "failed":
+            print(card(progress, log=False))
+
+
+class _Live:
+    """In Jupyter: one card, updated in place; its last state stays in the file."""
+
+    def __init__(self) -> None:
+        from IPython.display import DisplayHandle
+
+        self.handle: DisplayHandle | None = None
+
+    def update(self, progress: Progress) -> None:
+        from IPython.display import display
+
+        if self.handle is None:
+            self.handle = display(card(progress), display_id=True)  # type: ignore[no-untyped-call]
+        else:
+            self.handle.update(card(progress))  # type: ignore[no-untyped-call]
+
+    finish = update
+
+
+class _Quiet(_Live):
+    """In deterministic runs: the last state only, without times."""
+
+    def update(self, progress: Progress) -> None: ...
+
+    finish = _Live.update
+
+
+def _screen(id_: str) -> _Lines | _Live:
+    if not in_notebook():
+        return _Lines(id_)
+    return _Quiet() if os.environ.get("FINETUNE_KIT_DETERMINISTIC") else _Live()

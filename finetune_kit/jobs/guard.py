@@ -1,0 +1,131 @@
+"""A job at a paid API is created only after its price was estimated and approved.
+
+The guard sits in the http client, below the SDK, so that every way of creating a job
+passes it. It answers in the API's own error envelope, which the SDK turns into an
+`openai.APIStatusError`; nothing is sent.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from finetune_kit import catalog
+
+REFUSED = {"param": None, "code": "not_approved"}
+CREATES_A_JOB = ("/fine_tuning/jobs", "/fine-tunes")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What a job may cost, in USD: low, likely, high; with the price's source."""
+
+    low: float
+    likely: float
+    high: float
+    tokens: int
+    source: str
+
+    def __repr__(self) -> str:
+        return (
+            f"{self.low:.2f} to {self.high:.2f} USD, likely {self.likely:.2f} "
+            f"({self.tokens:,} tokens an epoch; {self.source})"
+        )
+
+
+@dataclass
+class _Allowance:
+    estimate: Estimate | None = None
+    approved: bool = False
+
+    def take(self) -> str:
+        """Empty where the next job may be created, else why not."""
+        if self.estimate is None:
+            return (
+                "Not sent: this job would cost money and nobody has said how much. "
+                "Call estimate(training_path, model, n_epochs), look at it, then "
+                "approve(it), and create the job again."
+            )
+        if self.approved or self.estimate.high <= budget():
+            self.estimate, self.approved = None, False  # one approval, one job
+            return ""
+        return (
+            f"Not sent: this job would cost {self.estimate!r}. To go on, call "
+            "approve(estimate), or set FINETUNE_KIT_BUDGET_USD to at least "
+            f"{self.estimate.high:.2f}, and create the job again."
+        )
+
+
+_allowance = _Allowance()
+
+
+def budget() -> float:
+    """USD that a job may cost without being asked for: ``FINETUNE_KIT_BUDGET_USD``."""
+    text = os.environ.get("FINETUNE_KIT_BUDGET_USD", "0")
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(
+            f"FINETUNE_KIT_BUDGET_USD is {text!r}, which is not a number of dollars. "
+            "Set it to something like 5, or unset it."
+        ) from None
+
+
+def estimate(path: Path | str, model: str, n_epochs: int = 3) -> Estimate:
+    """What training ``model`` on the chat rows in ``path`` may cost.
+
+    Tokens times epochs times the last known price; low is one epoch less, high is 20 %
+    and one epoch more, because the service may count and choose otherwise. Raises
+    ValueError where no price is known.
+    """
+    from finetune_kit.dataset import tokens
+
+    base = catalog.base(model)
+    if base is None or base.prices is None or base.prices.training is None:
+        raise ValueError(f"No training price is known for {model!r}.")
+    with Path(path).open(encoding="utf-8") as lines:
+        rows = [json.loads(line)["messages"] for line in lines if line.strip()]
+    count = sum(
+        min(tokens.chat_tokens(row, base.encoding), base.training_example_tokens)
+        for row in rows
+    )
+    epoch = count * base.prices.training / 1e6
+    source = base.prices.source
+    _allowance.estimate = Estimate(
+        epoch * max(1, n_epochs - 1),
+        epoch * n_epochs,
+        epoch * (n_epochs + 1) * 1.2,
+        count,
+        f"{source.text}, {source.date}",
+    )
+    _allowance.approved = False
+    return _allowance.estimate
+
+
+def approve(estimate: Estimate) -> None:
+    """Allow one job at the price of ``estimate``."""
+    _allowance.estimate, _allowance.approved = estimate, True
+
+
+def guarded_client() -> Any:
+    """The SDK's default http client, with the guard in front of job creation."""
+    import openai
+
+    # httpx for openai 2, httpx2 for openai 3
+    parent = openai.DefaultHttpxClient.__mro__[1]
+    library = import_module(parent.__module__.partition(".")[0])
+
+    class GuardedClient(openai.DefaultHttpxClient):
+        def send(self, request: Any, **options: Any) -> Any:
+            path = request.url.path.rstrip("/")
+            creates = request.method == "POST" and path.endswith(CREATES_A_JOB)
+            if creates and (refusal := _allowance.take()):
+                error = {"message": refusal, "type": "spending_guard", **REFUSED}
+                return library.Response(402, json={"error": error}, request=request)
+            return super().send(request, **options)
+
+    return GuardedClient()

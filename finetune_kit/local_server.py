@@ -1,0 +1,180 @@
+"""The local API's process: find it, start it, stop it.
+
+The server is a child that outlives the kernel (jobs go on when a kernel dies) and is
+found again through ``server/server.json`` in the workspace.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import finetune_kit
+from finetune_kit.workspace import home, locked
+
+START_SECONDS = 30.0
+POLL_SECONDS = 0.02
+ANSWER_SECONDS = 2.0  # for /healthz and the administration calls
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running local API: where it listens and what `/healthz` says of it."""
+
+    port: int
+    pid: int
+    package_version: str
+    folder: Path
+
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self.port}/v1"
+
+    @property
+    def key(self) -> str:
+        """The workspace's key; the server writes it before it listens."""
+        return (self.folder / "key").read_text(encoding="utf-8").strip()
+
+    def admin(self, method: str, path: str) -> dict[str, Any]:
+        """Call ``/_kit/…``: stop, status, reset."""
+        status, body = _call(self.port, method, path, self.key)
+        if status != 200:
+            raise ServerError(f"{method} {path} answered {status}: {body}")
+        return body
+
+
+class ServerError(RuntimeError):
+    """The local API cannot be started, stopped or reached; says what to do."""
+
+    def _render_traceback_(self) -> list[str]:
+        return [f"{self}"]
+
+
+def find() -> Server | None:
+    """The workspace's server if it runs and answers, in milliseconds."""
+    folder = home() / "server"
+    try:
+        noted = json.loads((folder / "server.json").read_text(encoding="utf-8"))
+        status, health = _call(noted["port"], "GET", "/healthz")
+    except (OSError, ValueError, http.client.HTTPException):
+        return None
+    if status != 200 or health.get("pid") != noted["pid"]:
+        return None  # something else listens on that port now
+    version = health["package_version"]
+    return Server(noted["port"], noted["pid"], version, folder)
+
+
+def listens_at(url: str) -> bool:
+    """True for the address of this workspace's server, whether it runs or not."""
+    try:
+        port = int((home() / "server" / "port").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return urlsplit(url).netloc == f"127.0.0.1:{port}"
+
+
+def running(*arguments: str) -> Server:
+    """The workspace's server, started with ``arguments`` if it does not run yet.
+
+    A server of another version of this package is replaced, unless a job is at work.
+    """
+    server = find()
+    if server and server.package_version == finetune_kit.__version__:
+        return server
+    with locked("server"):
+        server = find()  # perhaps another notebook has started it meanwhile
+        if server and not _outdated(server):
+            return server
+        if server:
+            stop(server)
+        return _start(arguments)
+
+
+def stop(server: Server, seconds: float = 10.0) -> None:
+    """Ask the server to stop and wait for it; running jobs go on without it."""
+    server.admin("POST", "/_kit/stop")
+    if not _wait(lambda: find() is None, seconds):
+        raise ServerError(
+            f"The local API (process {server.pid}) did not stop within {seconds:.0f} s."
+        )
+
+
+def _outdated(server: Server) -> bool:
+    if server.package_version == finetune_kit.__version__:
+        return False
+    return not server.admin("GET", "/_kit/status").get("active_jobs")
+
+
+def _start(arguments: tuple[str, ...]) -> Server:
+    folder = home() / "server"
+    folder.mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "finetune_kit.localapi", "--home", str(home())]
+    log = folder / "server.log"
+    with log.open("ab") as output:
+        process = subprocess.Popen(
+            [*command, *arguments],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            # `-m` finds the package there even where it is not installed
+            cwd=Path(finetune_kit.__file__).parents[1],
+            **detached(),
+        )
+    _wait(lambda: find() or process.poll() is not None, START_SECONDS)
+    if server := find():
+        process.returncode = 0  # it outlives us: do not warn that it still runs
+        return server
+    raise ServerError(
+        "The local API did not start.\n"
+        f"Its log, {log}, ends with:\n{_tail(log)}\n"
+        "Try `finetune-kit doctor`; it says what is missing."
+    )
+
+
+def detached() -> dict[str, Any]:
+    """Arguments for ``Popen`` that let a child outlive this process and its Ctrl-C."""
+    if sys.platform == "win32":
+        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+        return {"creationflags": flags}
+    return {"start_new_session": True}
+
+
+def _call(
+    port: int, method: str, path: str, key: str | None = None
+) -> tuple[int, dict[str, Any]]:
+    # http.client looks at no proxy variable, which is what loopback needs
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    try:
+        connection.request(method, path, headers=headers)
+        reply = connection.getresponse()
+        body = reply.read()
+        return reply.status, json.loads(body) if body else {}
+    finally:
+        connection.close()
+
+
+def _wait(happened: Callable[[], Any], seconds: float) -> bool:
+    deadline = time.monotonic() + seconds
+    while not happened():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_SECONDS)
+    return True
+
+
+def _tail(log: Path, lines: int = 8) -> str:
+    with suppress(OSError):
+        text = log.read_text(encoding="utf-8", errors="replace")
+        return os.linesep.join(text.splitlines()[-lines:])
+    return "(no log)"

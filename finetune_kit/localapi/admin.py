@@ -1,0 +1,78 @@
+"""What is not OpenAI's: `/healthz`, and administration under `/_kit/`."""
+
+import os
+import shutil
+import time
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from finetune_kit.localapi.clock import DeterministicClock
+from finetune_kit.localapi.ids import DeterministicIds
+from finetune_kit.localapi.keys import require_admin
+from finetune_kit.localapi.kit import Kit, kit_of
+
+_STARTED = time.monotonic()
+
+
+async def health(request: Request) -> JSONResponse:
+    """Answers without a key: is this the server of that workspace?"""
+    return JSONResponse({"status": "ok", **_identity(kit_of(request))})
+
+
+async def status(request: Request) -> JSONResponse:
+    require_admin(request)
+    kit = kit_of(request)
+    counts = kit.store.all("SELECT status, count(*) AS n FROM jobs GROUP BY status")
+    return JSONResponse(
+        {
+            **_identity(kit),
+            "uptime_seconds": round(time.monotonic() - _STARTED, 1),
+            "active_jobs": len(kit.lifecycle.active_jobs()),
+            "jobs": {row["status"]: row["n"] for row in counts},
+            "workers": len(kit.runner.at_work()),
+            "slots": kit.runner.slots,
+            "deterministic": kit.settings.deterministic,
+        }
+    )
+
+
+async def stop(request: Request) -> JSONResponse:
+    """Stop the server after this answer; workers go on and are found again."""
+    require_admin(request)
+    request.app.state.stop()
+    return JSONResponse({"status": "stopping"})
+
+
+async def reset(request: Request) -> JSONResponse:
+    """Forget all files, jobs and models of all keys; jobs are ended first."""
+    require_admin(request)
+    kit = kit_of(request)
+    for job in kit.lifecycle.active_jobs():
+        kit.lifecycle.cancel(job["id"])
+    kit.store.clear()
+    for folder in (kit.home.files, kit.home.jobs, kit.home.models):
+        shutil.rmtree(folder, ignore_errors=True)
+    kit.home.make()
+    if kit.settings.deterministic:  # a fresh workspace: the same story again
+        kit.ids, kit.clock = DeterministicIds(0), DeterministicClock()
+        kit.store.set_fact("starts", 1)
+    return JSONResponse({"status": "reset"})
+
+
+def _identity(kit: Kit) -> dict[str, str | int]:
+    return {
+        "package_version": kit.package_version,
+        "weights_sha256": kit.weights_sha256,
+        "pid": os.getpid(),
+        "home": str(kit.home.workspace),
+    }
+
+
+routes = [
+    Route("/healthz", health, methods=["GET"]),
+    Route("/_kit/status", status, methods=["GET"]),
+    Route("/_kit/stop", stop, methods=["POST"]),
+    Route("/_kit/reset", reset, methods=["POST"]),
+]

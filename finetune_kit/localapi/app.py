@@ -1,0 +1,95 @@
+"""The ASGI application: routes, errors, and what starts and stops with it."""
+
+import asyncio
+import logging
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from finetune_kit.localapi import (
+    admin,
+    chat,
+    checkpoints,
+    errors,
+    events,
+    files,
+    jobs,
+    models,
+)
+from finetune_kit.localapi.errors import ApiError
+from finetune_kit.localapi.front import Front
+from finetune_kit.localapi.kit import Kit
+
+log = logging.getLogger(__name__)
+
+
+def create(kit: Kit) -> Starlette:
+    """The application around `kit`; its lifespan runs the job thread."""
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[None]:
+        kit.lifecycle.start()
+        starting = asyncio.create_task(kit.answers.start())
+        threading.Thread(target=_warm_up, daemon=True).start()
+        yield
+        starting.cancel()
+        await kit.answers.close()
+        kit.lifecycle.close()
+
+    app = Starlette(
+        routes=[
+            *files.routes,
+            *jobs.routes,
+            *events.routes,
+            *checkpoints.routes,
+            *models.routes,
+            *chat.routes,
+            *admin.routes,
+        ],
+        middleware=[Middleware(Front, kit=kit)],
+        exception_handlers={
+            ApiError: _api_error,
+            HTTPException: _http_error,
+            Exception: _unexpected,
+        },
+        lifespan=lifespan,
+    )
+    app.router.redirect_slashes = False
+    app.state.kit = kit
+    return app
+
+
+def _api_error(request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ApiError)
+    return error.response()
+
+
+def _http_error(request: Request, error: Exception) -> JSONResponse:
+    """Starlette's own refusals (no route, wrong method, bad form) in our envelope."""
+    assert isinstance(error, HTTPException)
+    method, path = request.method, request.url.path
+    if error.status_code == 404:
+        return errors.unknown_url(method, path).response()
+    if error.status_code == 405:
+        allow = (error.headers or {}).get("Allow", "")
+        return errors.wrong_method(method, path, allow).response()
+    return ApiError(error.status_code, error.detail).response()
+
+
+def _unexpected(request: Request, error: Exception) -> JSONResponse:
+    log.error("request %s failed", request.state.request_id)
+    response = errors.unexpected(request.state.request_id).response()
+    # Outermost in Starlette: this reply does not pass the front door any more.
+    response.headers["x-request-id"] = request.state.request_id
+    return response
+
+
+def _warm_up() -> None:
+    """Import what the first request with a body needs (`openai` takes 0.6 s)."""
+    jobs.parameters()

@@ -1,0 +1,349 @@
+"""POST /v1/chat/completions: text in, text out, whole or as a stream."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncGenerator, Coroutine, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any, Required
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from finetune_kit import catalog
+from finetune_kit.localapi import keys, messages, models, requests, sampling, usage
+from finetune_kit.localapi.answers import GenerationError
+from finetune_kit.localapi.errors import ApiError
+from finetune_kit.localapi.kit import Kit, kit_of
+
+Event = dict[str, Any]
+
+_LEAST_LOGPROB = -9999.0  # what the service gives for a token that is out of reach
+_CLIENT_CLOSED_REQUEST = 499  # nobody reads it: the client has gone
+
+
+@cache
+def parameters() -> Any:
+    """The schema of the request: the SDK's own. Importing `openai` takes 0.6 s."""
+    # By the same door as jobs.parameters: the SDK's modules import each other in
+    # circles, and of two threads that begin at different ends one sees half a module.
+    import openai.types.fine_tuning  # noqa: F401
+    from openai.types.chat.completion_create_params import CompletionCreateParamsBase
+
+    class ChatRequest(CompletionCreateParamsBase, total=False):
+        model: Required[str]  # the SDK adds a stale list of hints
+        stream: bool | None
+
+    return ChatRequest
+
+
+def warm_up() -> None:
+    """Load what the first answer needs besides the engine; called in a thread."""
+    usage.load("o200k_base")
+    parameters()
+
+
+async def create_chat_completion(request: Request) -> Response:
+    """One answer or `n`, as one object or as server-sent events."""
+    kit = kit_of(request)
+    params = await requests.json_object(request)
+    requests.check(params, await asyncio.to_thread(parameters))
+    messages.check(params["messages"])
+    _check_form(params)
+    served = _chat_model(kit, keys.owner(request), params["model"])
+    ready = await kit.answers.ready()
+    sampling.check(params, ready["vocab_size"])
+    completion = Completion(kit, params, served, ready["weights_sha256"])
+    if params.get("stream"):
+        return await _stream(completion)
+    return await _unless_gone(request, completion.whole())
+
+
+@dataclass
+class Completion:
+    """One request under way: what it asked, and what all its replies share."""
+
+    kit: Kit
+    params: dict[str, Any]
+    served: models.Served
+    weights_sha256: str
+    head: dict[str, Any] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.head = {
+            "id": self.kit.ids.new("chatcmpl-"),
+            "created": self.kit.clock.now(),
+            "model": self.served.name,
+            "service_tier": "default",
+            # Says that no model of OpenAI answered.
+            "system_fingerprint": f"fp_tinygpt_{self.weights_sha256[:8]}",
+        }
+
+    def events(self) -> AsyncGenerator[tuple[int, Event], None]:
+        """The events of all answers as they come, each with its answer's index."""
+        text = messages.as_text(self.params["messages"])
+        seeds = sampling.seeds(self.params, self.kit.ids.seed())
+        return _interleaved(
+            [
+                self.kit.answers.generate(
+                    self.served.weights, text, sampling.for_engine(self.params, seed)
+                )
+                for seed in seeds
+            ]
+        )
+
+    async def whole(self) -> Response:
+        prompt_tokens = asyncio.create_task(self.prompt_tokens())
+        answers: dict[int, list[Event]] = {}
+        async with contextlib.aclosing(self.refused_in_words()) as events:
+            async for index, event in events:
+                answers.setdefault(index, []).append(event)
+        ordered = [answers[index] for index in sorted(answers)]
+        used = await self.usage(prompt_tokens, ordered)
+        choices = [self._choice(index, events) for index, events in enumerate(ordered)]
+        body = {"object": "chat.completion", "choices": choices, "usage": used}
+        return JSONResponse(self.head | body)
+
+    async def chunks(
+        self, events: AsyncGenerator[tuple[int, Event], None]
+    ) -> AsyncGenerator[Event, None]:
+        """The stream's objects: role, text token by token, end; `usage` if asked."""
+        include_usage = (self.params.get("stream_options") or {}).get("include_usage")
+        prompt_tokens = (
+            asyncio.create_task(self.prompt_tokens()) if include_usage else None
+        )
+        answers: dict[int, list[Event]] = {}
+        extra = {"usage": None} if include_usage else {}
+        async for index, event in events:
+            if index not in answers:
+                answers[index] = []
+                role = {"role": "assistant", "content": "", "refusal": None}
+                yield self._chunk(index, role) | extra
+            answers[index].append(event)
+            if event["event"] == "end":
+                chunk = self._chunk(index, {}, finish_reason=event["finish_reason"])
+                yield chunk | extra
+            elif event["text"] or self.params.get("logprobs"):
+                delta = {"content": event["text"]}
+                yield self._chunk(index, delta, self._logprobs([event])) | extra
+        if prompt_tokens:
+            used = await self.usage(prompt_tokens, list(answers.values()))
+            last = {"object": "chat.completion.chunk", "choices": [], "usage": used}
+            yield self.head | last
+
+    async def refused_in_words(self) -> AsyncGenerator[tuple[int, Event], None]:
+        """The events; the engine's refusals become the service's errors."""
+        async with contextlib.aclosing(self.events()) as events:
+            try:
+                async for index, event in events:
+                    yield index, event
+            except GenerationError as error:
+                raise _refusal(error, self.served.name) from error
+
+    async def prompt_tokens(self) -> int:
+        return await usage.of_prompt(self.params["messages"], self.served.base)
+
+    async def usage(
+        self, prompt_tokens: asyncio.Task[int], answers: Sequence[list[Event]]
+    ) -> dict[str, Any]:
+        texts = [_text(events) for events in answers]
+        completion_tokens = await usage.of_texts(texts, self.served.base)
+        return usage.usage(await prompt_tokens, completion_tokens)
+
+    def _choice(self, index: int, events: list[Event]) -> dict[str, Any]:
+        message: dict[str, Any] = {
+            "role": "assistant",
+            "content": _text(events),
+            "refusal": None,
+            "annotations": [],
+        }
+        return {
+            "index": index,
+            "message": message,
+            "logprobs": self._logprobs(events[:-1]),
+            "finish_reason": events[-1]["finish_reason"],
+        }
+
+    def _chunk(
+        self,
+        index: int,
+        delta: dict[str, Any],
+        logprobs: dict[str, Any] | None = None,
+        finish_reason: str | None = None,
+    ) -> dict[str, Any]:
+        choice = {
+            "index": index,
+            "delta": delta,
+            "logprobs": logprobs,
+            "finish_reason": finish_reason,
+        }
+        return self.head | {"object": "chat.completion.chunk", "choices": [choice]}
+
+    def _logprobs(self, tokens: list[Event]) -> dict[str, Any] | None:
+        if not self.params.get("logprobs"):
+            return None
+        top = self.params.get("top_logprobs") or 0
+        content = [
+            _logprob(token)
+            | {"top_logprobs": [_logprob(other) for other in token["top"][:top]]}
+            for token in tokens
+        ]
+        return {"content": content, "refusal": None}
+
+
+async def _stream(completion: Completion) -> Response:
+    """The reply begins with the first event, so that a refusal keeps its status."""
+    events = completion.refused_in_words()
+    first = await anext(events)
+
+    async def all_events() -> AsyncGenerator[tuple[int, Event], None]:
+        async with contextlib.aclosing(events):
+            yield first
+            async for index, event in events:
+                yield index, event
+
+    async def lines() -> AsyncGenerator[str, None]:
+        async with contextlib.aclosing(all_events()) as following:
+            try:
+                async for chunk in completion.chunks(following):
+                    yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
+            except ApiError as error:  # the status is sent; the SDK raises this frame
+                yield f"data: {json.dumps(error.body())}\n\n"
+                return
+        yield "data: [DONE]\n\n"
+
+    return StreamingResponse(
+        lines(),
+        media_type="text/event-stream",
+        headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
+    )
+
+
+async def _interleaved(
+    answers: Sequence[AsyncGenerator[Event, None]],
+) -> AsyncGenerator[tuple[int, Event], None]:
+    """The events of several answers in the order in which they come."""
+    arrived: asyncio.Queue[tuple[int, Event | Exception]] = asyncio.Queue()
+
+    async def hand_on(index: int, answer: AsyncGenerator[Event, None]) -> None:
+        try:
+            async with contextlib.aclosing(answer):
+                async for event in answer:
+                    arrived.put_nowait((index, event))
+        except (ApiError, GenerationError) as error:
+            arrived.put_nowait((index, error))
+
+    tasks = [asyncio.create_task(hand_on(i, each)) for i, each in enumerate(answers)]
+    try:
+        under_way = len(tasks)
+        while under_way:
+            index, event = await arrived.get()
+            if isinstance(event, Exception):
+                raise event
+            yield index, event
+            under_way -= event["event"] == "end"
+    finally:
+        for task in tasks:
+            task.cancel()
+
+
+async def _unless_gone(
+    request: Request, work: Coroutine[Any, Any, Response]
+) -> Response:
+    """The work's response; the work is cancelled when the client hangs up."""
+    working = asyncio.create_task(work)
+    gone = asyncio.ensure_future(request.receive())  # the body is read: a hang-up
+    try:
+        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
+        if working.done():
+            return working.result()
+        return Response(status_code=_CLIENT_CLOSED_REQUEST)
+    finally:
+        gone.cancel()
+        working.cancel()
+
+
+def _chat_model(kit: Kit, owner: str, name: str) -> models.Served:
+    served = models.resolve(kit, owner, name)
+    base = catalog.base(served.base)
+    if base is not None and not base.chat:
+        raise ApiError(
+            404,
+            "This is not a chat model and thus not supported in the "
+            "v1/chat/completions endpoint. Did you mean to use v1/completions?",
+            param="model",
+        )
+    return served
+
+
+def _check_form(params: dict[str, Any]) -> None:
+    """Rules between parameters that the engine itself makes no use of."""
+    if "audio" in (params.get("modalities") or ()):
+        raise ApiError(
+            400,
+            "Invalid value: 'audio'. The local engine answers in text only: leave "
+            "'modalities' out.",
+            param="modalities",
+            code="invalid_value",
+        )
+    if params.get("tool_choice") not in (None, "none") and not params.get("tools"):
+        raise ApiError(
+            400,
+            "Invalid value for 'tool_choice': 'tool_choice' is only allowed when "
+            "'tools' are specified.",
+            param="tool_choice",
+        )
+    response_format = params.get("response_format") or {"type": "text"}
+    if response_format["type"] == "json_schema":
+        name = "response_format.json_schema.name"
+        schema = response_format["json_schema"]
+        requests.string_length_in(schema["name"], name, 1, 64)
+    if response_format["type"] == "json_object":
+        texts = [m["content"] for m in messages.as_text(params["messages"])]
+        if not any("json" in text.lower() for text in texts):
+            raise ApiError(
+                400,
+                "'messages' must contain the word 'json' in some form, to use "
+                "'response_format' of type 'json_object'.",
+                param="messages",
+            )
+
+
+def _refusal(error: GenerationError, model: str) -> ApiError:
+    if error.code == "context_length_exceeded":
+        return ApiError(
+            400,
+            f"This model's maximum context length is {error.context} tokens. However, "
+            f"your messages resulted in {error.needed} tokens. Please reduce the "
+            "length of the messages. (Tokens of the local engine tinygpt, which "
+            f"answers as {model}.)",
+            param="messages",
+            code=error.code,
+        )
+    if error.code == "weights_missing":
+        return ApiError(
+            404,
+            f"The model `{model}` does not exist any more: {error.message}",
+            param="model",
+            code="model_not_found",
+        )
+    return ApiError(400, error.message, code=error.code)
+
+
+def _text(events: list[Event]) -> str:
+    return "".join(event["text"] for event in events if event["event"] == "token")
+
+
+def _logprob(token: Event) -> dict[str, Any]:
+    return {
+        "token": token["token"],
+        "logprob": max(token["logprob"], _LEAST_LOGPROB),
+        "bytes": token["bytes"],
+    }
+
+
+routes = [Route("/v1/chat/completions", create_chat_completion, methods=["POST"])]

@@ -1,0 +1,115 @@
+"""The front door: what every request passes, before and after its handler.
+
+Plain ASGI, since Starlette's BaseHTTPMiddleware costs a task per request.
+"""
+
+import base64
+import binascii
+import time
+from urllib.parse import quote
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from finetune_kit.localapi import errors, keys
+from finetune_kit.localapi.errors import ApiError
+from finetune_kit.localapi.kit import Kit
+from finetune_kit.localapi.requests import JSON_LIMIT
+
+UPLOAD_LIMIT = 512 * 2**20  # bytes of a file (contract 1.1)
+_FORM_OVERHEAD = 2**16  # boundaries and part headers around the file
+_PROTECTED = ("/v1/", "/_kit/")
+
+
+class Front:
+    """Checks the key and the body's size, and signs every reply with headers."""
+
+    def __init__(self, app: ASGIApp, kit: Kit) -> None:
+        self.app = app
+        self.kit = kit
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        started = time.perf_counter()
+        self.kit.latest_request = time.monotonic()
+        scope["path"] = scope["path"].rstrip("/") or "/"
+        state = scope.setdefault("state", {})
+        state["request_id"] = self.kit.ids.new("req_")
+
+        async def signed_send(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                elapsed = round((time.perf_counter() - started) * 1000)
+                headers["x-request-id"] = state["request_id"]
+                headers["openai-organization"] = keys.ORGANIZATION
+                headers["openai-processing-ms"] = str(elapsed)
+                headers["openai-version"] = "2020-10-01"
+                headers["x-finetune-kit-engine"] = f"tinygpt {self.kit.package_version}"
+            await send(message)
+
+        try:
+            if scope["path"].startswith(_PROTECTED):
+                state["owner"] = self._owner(Headers(scope=scope))
+            bounded = _Bounded(scope, receive)
+            await bounded.refuse_if_announced()
+            await self.app(scope, bounded, signed_send)
+        except ApiError as error:
+            await error.response()(scope, receive, signed_send)
+
+    def _owner(self, headers: Headers) -> str:
+        key = _bearer(headers.get("authorization", ""))
+        key_file = str(self.kit.home.key)
+        if not key:
+            raise errors.missing_key(key_file)
+        owner = self.kit.keys.owner_of(key)
+        if owner is None:
+            raise errors.wrong_key(quote(key, safe="-_.~*"), key_file)
+        return owner
+
+
+class _Bounded:
+    """`receive` that refuses a body beyond the limit of its kind.
+
+    The rest of a refused body is read and dropped: a client that is still sending
+    would otherwise see a broken connection instead of the answer.
+    """
+
+    def __init__(self, scope: Scope, receive: Receive) -> None:
+        headers = Headers(scope=scope)
+        form = headers.get("content-type", "").startswith("multipart/form-data")
+        self.limit = UPLOAD_LIMIT if form else JSON_LIMIT
+        self._slack = _FORM_OVERHEAD if form else 0
+        length = headers.get("content-length", "")
+        self._announced = int(length) if length.isdigit() else 0
+        self._receive = receive
+        self._seen = 0
+
+    async def refuse_if_announced(self) -> None:
+        if self._announced > self.limit + self._slack:
+            await self._refuse({"more_body": True})
+
+    async def __call__(self) -> Message:
+        message = await self._receive()
+        self._seen += len(message.get("body", b""))
+        if self._seen > self.limit + self._slack:
+            await self._refuse(message)
+        return message
+
+    async def _refuse(self, message: Message) -> None:
+        while message.get("more_body"):
+            message = await self._receive()
+        raise errors.too_large(self.limit)
+
+
+def _bearer(authorization: str) -> str:
+    """The key in an Authorization header: Bearer, or Basic's password."""
+    scheme, _, value = authorization.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            decoded = base64.b64decode(value, validate=True).decode("utf-8")
+        except (binascii.Error, UnicodeDecodeError):
+            return ""
+        return decoded.partition(":")[2]
+    return value.strip() if scheme.lower() == "bearer" else ""

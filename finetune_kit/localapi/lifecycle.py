@@ -1,0 +1,344 @@
+"""The state machine of jobs, in a thread of its own.
+
+It looks at files, hands jobs to the runner, and takes over the worker's events by
+their sequence number. Every step is one transaction, so that a server that is killed
+at any moment goes on after a restart with no event lost and none doubled.
+"""
+
+import json
+import logging
+import math
+import shutil
+import subprocess
+import threading
+import time
+from pathlib import Path
+from sqlite3 import Row
+from typing import Any
+
+from finetune_kit import catalog
+from finetune_kit.engines import contract
+from finetune_kit.localapi import (
+    hyperparameters,
+    jobs,
+    outcome,
+    validation,
+    wording,
+)
+from finetune_kit.localapi.kit import Kit
+from finetune_kit.localapi.runner import write_json
+from finetune_kit.localapi.story import ACTIVE, OvertakenError, Story, story
+from finetune_kit.localapi.turns import Turns
+from finetune_kit.localapi.weights import sha256
+
+log = logging.getLogger(__name__)
+
+_INTERVAL = 0.03  # seconds between two looks while a job is active
+_INTERVAL_AFTER_FAULT = 5.0
+_BATCH = 500  # events taken over in one transaction
+_MAX_STARTS = 3  # of a job's worker, before its loss fails the job
+
+
+class Lifecycle:
+    """Moves every active job one step on, again and again, until closed."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._awake = threading.Event()
+        self._closing = False
+        self._validators: dict[str, subprocess.Popen[bytes]] = {}
+        self._validation_turns, self._training_turns = Turns(), Turns()
+        self._since: dict[tuple[str, str], float] = {}  # (job, status) -> monotonic
+        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def wake(self) -> None:
+        self._awake.set()
+
+    def close(self) -> None:
+        """Stop looking after jobs; their workers go on."""
+        self._closing = True
+        self.wake()
+        self._thread.join()
+        for process in self._validators.values():
+            process.kill()
+            process.wait()
+
+    def cancel(self, job_id: str) -> None:
+        """End a job now, in any state but a terminal one (else: OvertakenError)."""
+        with story(self._kit, job_id, *ACTIVE) as told:
+            told.event(wording.CANCELLED, data={})
+            told.end("cancelled")
+        self._kit.runner.stop(job_id, save=False)
+        self.wake()
+
+    def active_jobs(self) -> list[Row]:
+        marks = ", ".join("?" * len(ACTIVE))
+        return self._kit.store.all(
+            f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY seq", *ACTIVE
+        )
+
+    def _run(self) -> None:
+        while not self._closing:
+            try:
+                pause = _INTERVAL if self._look_at_all() else None
+            except Exception:  # a full disk, say: jobs go on when there is room again
+                log.exception("jobs cannot be looked after")
+                pause = _INTERVAL_AFTER_FAULT
+            self._awake.wait(pause)
+            self._awake.clear()
+
+    def _look_at_all(self) -> bool:
+        """One round; True if a job is still active."""
+        active = self.active_jobs()
+        for job in active:
+            self._guarded(job, self._advance)
+        for job in self._to_validate(active):
+            self._guarded(job, self._start_validation)
+        for job in self._to_start(active):
+            self._guarded(job, self._start)
+        self._end_idle_validators({job["id"] for job in active})
+        return bool(active)
+
+    def _guarded(self, job: Row, act: Any) -> None:
+        """A fault of ours fails one job, with a reason, and not the server."""
+        try:
+            act(job)
+        except OvertakenError:
+            pass
+        except Exception:
+            log.exception("job %s cannot go on", job["id"])
+            self._fail(
+                job,
+                "server_error",
+                "The local API could not go on with this job; server.log of the "
+                "workspace says why.",
+                None,
+            )
+
+    def _advance(self, job: Row) -> None:
+        self._since.setdefault((job["id"], job["status"]), time.monotonic())
+        if job["status"] == "validating_files":
+            self._validate(job)
+        elif job["status"] == "running":
+            self._follow(job)
+
+    def _waited(self, job: Row, seconds: float) -> bool:
+        """Has the job been in its state for so long (by this server's knowledge)?"""
+        since = self._since.get((job["id"], job["status"]), time.monotonic())
+        return time.monotonic() - since >= seconds
+
+    def _validate(self, job: Row) -> None:
+        folder = self._kit.home.job(job["id"])
+        found = validation.findings(folder)
+        if found is None:
+            self._check_validator(job)
+        elif not self._waited(job, self._kit.settings.pace.validating):
+            return
+        elif error := found["error"]:
+            self._fail(job, error["code"], error["message"], error["param"])
+        else:
+            self._queue(job, found["examples"])
+
+    def _check_validator(self, job: Row) -> None:
+        """A validation process that ended without findings has failed."""
+        process = self._validators.get(job["id"])
+        folder = self._kit.home.job(job["id"])
+        if process and process.poll() is not None and not validation.findings(folder):
+            raise RuntimeError(f"validation ended with {process.returncode}: {folder}")
+
+    def _start_validation(self, job: Row) -> None:
+        folder = self._kit.home.job(job["id"])
+        order = _order(job, self._kit)
+        self._validators[job["id"]] = validation.start(folder, order)
+
+    def _queue(self, job: Row, examples: int) -> None:
+        base = _base_of(job)
+        given = json.loads(job["hyperparameters"])
+        resolved = hyperparameters.resolved(given, examples, base)
+        with story(self._kit, job["id"], "validating_files") as told:
+            told.set(status="queued", hyperparameters=json.dumps(resolved))
+            told.event(wording.VALIDATED, data={})
+
+    def _to_validate(self, active: list[Row]) -> list[Row]:
+        """Jobs whose files may be looked at now."""
+        looked_at = [job for job in active if job["id"] in self._validators]
+        alive = [j for j in looked_at if self._validators[j["id"]].poll() is None]
+        waiting = [
+            job
+            for job in active
+            if job["status"] == "validating_files"
+            and job["id"] not in self._validators
+            and validation.findings(self._kit.home.job(job["id"])) is None
+        ]
+        places = self._kit.runner.slots + 1 - len(alive)
+        return self._validation_turns.next(waiting, alive, places)
+
+    def _to_start(self, active: list[Row]) -> list[Row]:
+        """Queued jobs that may train now."""
+        running = [job for job in active if job["status"] == "running"]
+        # A cancelled job's worker holds its slot until it has ended.
+        busy = {job["id"] for job in running} | self._kit.runner.at_work()
+        queued = [
+            job
+            for job in active
+            if job["status"] == "queued"
+            and self._waited(job, self._kit.settings.pace.queued)
+        ]
+        places = self._kit.runner.slots - len(busy)
+        return self._training_turns.next(queued, running, places)
+
+    def _start(self, job: Row) -> None:
+        folder = self._kit.home.job(job["id"])
+        write_json(folder / contract.SPEC, _spec(job, self._kit))
+        with story(self._kit, job["id"], "queued") as told:
+            told.set(status="running", starts=1)
+            told.event(wording.STARTED, data=None)
+        self._kit.runner.submit(job["id"])
+
+    def _follow(self, job: Row) -> None:
+        lines = self._new_lines(job)
+        if not lines and self._kit.runner.status(job["id"]) == "ended":
+            lines = self._new_lines(job)  # what it wrote just before it ended
+            if not lines:
+                self._start_again(job)
+        if lines:
+            with story(self._kit, job["id"], "running") as told:
+                ended = self._take_over(told, lines)
+            if ended:
+                checkpoints = self._kit.home.job(job["id"]) / contract.CHECKPOINTS
+                shutil.rmtree(checkpoints, ignore_errors=True)
+
+    def _new_lines(self, job: Row) -> list[dict[str, Any]]:
+        return self._kit.runner.events(job["id"], job["consumed_seq"], _BATCH)
+
+    def _take_over(self, told: Story, lines: list[dict[str, Any]]) -> bool:
+        """Tell the worker's lines as the job's events; True if the job has ended."""
+        snapshots = json.loads(told.job["snapshots"])
+        consumed, ended = told.job["consumed_seq"], False
+        for line in lines:
+            match line["type"]:
+                case "metrics":
+                    data = line["data"]
+                    text = wording.step(data)
+                    told.event(text, type="metrics", data=data, observed=line["t"])
+                    told.set(estimated_finish=self._estimate(told, data))
+                case "message":
+                    level, message = line["level"], line["message"]
+                    told.event(message, level=level, data={}, observed=line["t"])
+                case "checkpoint":
+                    seen = {"step": line["step"], "data": line["data"]}
+                    snapshots.append(seen | {"time": told.time})
+                case "done":
+                    if not self._counted(told.job):
+                        break  # come back to this line
+                    outcome.succeed(told, snapshots)
+                    ended = True
+                case "error":
+                    outcome.fail(told, line["code"], line["message"], None)
+                    ended = True
+                case "stopped":
+                    reason = "The training process was stopped from outside the server."
+                    outcome.fail(told, "worker_stopped", reason, None)
+                    ended = True
+            consumed = line["seq"]
+        told.set(consumed_seq=consumed, snapshots=json.dumps(snapshots))
+        return ended
+
+    def _counted(self, job: Row) -> bool:
+        """Are the job's tokens counted? Sees to it that they get counted."""
+        folder = self._kit.home.job(job["id"])
+        if validation.tokens(folder) is not None:
+            return True
+        process = self._validators.get(job["id"])
+        if process is None:  # an earlier server's was lost
+            self._start_validation(job)
+        elif process.poll() is not None and validation.tokens(folder) is None:
+            raise RuntimeError(f"counting ended with {process.returncode}: {folder}")
+        return False
+
+    def _estimate(self, told: Story, data: dict[str, Any]) -> int:
+        """When the job will be done, in Unix seconds."""
+        remaining = int(data["total_steps"]) - int(data["step"])
+        if self._kit.settings.deterministic:
+            return told.time + remaining
+        since = self._since.get((told.job["id"], "running"), time.monotonic())
+        per_step = (time.monotonic() - since) / int(data["step"])
+        return told.time + math.ceil(remaining * per_step)
+
+    def _start_again(self, job: Row) -> None:
+        """Its worker is gone without a last word: killed, or out of memory."""
+        if job["starts"] >= _MAX_STARTS:
+            self._fail(
+                job,
+                "server_error",
+                "The training process ended without a result, "
+                f"{job['starts']} times. It last printed: "
+                f"{self._kit.runner.complaint(job['id']) or 'nothing'}",
+                None,
+            )
+            return
+        with story(self._kit, job["id"], "running") as told:
+            told.set(starts=job["starts"] + 1)
+        self._kit.runner.submit(job["id"])
+
+    def _fail(self, job: Row, code: str, message: str, param: str | None) -> None:
+        try:
+            with story(self._kit, job["id"], *ACTIVE) as told:
+                outcome.fail(told, code, message, param)
+        except OvertakenError:
+            return
+        self._kit.runner.stop(job["id"], save=False)
+
+    def _end_idle_validators(self, active: set[str]) -> None:
+        for job_id in [id for id in self._validators if id not in active]:
+            process = self._validators.pop(job_id)
+            process.kill()
+            process.wait()
+
+
+def _base_of(job: Row) -> catalog.Base:
+    base = catalog.base(job["base"])
+    if base is None:
+        raise LookupError(f"the catalog does not know {job['base']} any more")
+    return base
+
+
+def _order(job: Row, kit: Kit) -> dict[str, Any]:
+    """What the validation process is told."""
+    folder, base = kit.home.job(job["id"]), _base_of(job)
+    copies = {"training_file": jobs.TRAINING, "validation_file": jobs.VALIDATION}
+    return {
+        "files": [
+            {"param": param, "id": job[param], "path": str(folder / copy)}
+            for param, copy in copies.items()
+            if job[param]
+        ],
+        "encoding": base.encoding,
+        "example_tokens": base.training_example_tokens,
+    }
+
+
+def _spec(job: Row, kit: Kit) -> contract.Spec:
+    """What the worker is told."""
+    folder, base = kit.home.job(job["id"]), _base_of(job)
+    resolved = json.loads(job["hyperparameters"])
+    weights = job["base_weights"]
+    return {
+        "version": contract.VERSION,
+        "job_id": job["id"],
+        "method": "supervised",
+        "base_weights": weights,
+        "base_sha256": sha256(Path(weights)) if weights else kit.weights_sha256,
+        "training_file": str(folder / jobs.TRAINING),
+        "validation_file": str(folder / jobs.VALIDATION)
+        if job["validation_file"]
+        else None,
+        "hyperparameters": resolved,
+        "learning_rate": resolved["learning_rate_multiplier"] * base.learning_rate,
+        "seed": job["seed"],
+        "resume_from": None,
+        "pace_seconds_per_step": kit.settings.pace.step,
+    }

@@ -1,0 +1,86 @@
+"""Chat messages: what the schema cannot say of them, and what the engine reads.
+
+The engine reads text only; pictures, sound and files are refused, and tool calls are
+shown to it as text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from finetune_kit.localapi.errors import ApiError
+
+_TEXT_PARTS = ("text", "refusal")
+
+
+def check(messages: Sequence[dict[str, Any]]) -> None:
+    """Refuse what the local API cannot read, in the service's words where known."""
+    if not messages:
+        raise ApiError(
+            400,
+            "Invalid 'messages': empty array. Expected an array with minimum length 1, "
+            "but got an empty array instead.",
+            param="messages",
+            code="empty_array",
+        )
+    calls: set[str] = set()
+    for index, message in enumerate(messages):
+        _check_content(index, message)
+        calls |= {call["id"] for call in message.get("tool_calls") or ()}
+        if message["role"] == "tool" and message["tool_call_id"] not in calls:
+            raise ApiError(
+                400,
+                "Invalid parameter: messages with role 'tool' must be a response to a "
+                "preceeding message with 'tool_calls'.",
+                param=f"messages[{index}].role",
+            )
+
+
+def as_text(messages: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
+    """Role and plain text of each message, as the engine takes them."""
+    return [{"role": m["role"], "content": _text(m)} for m in messages]
+
+
+def _check_content(index: int, message: dict[str, Any]) -> None:
+    content = message.get("content")
+    if isinstance(content, list):
+        for number, part in enumerate(content):
+            if part["type"] not in _TEXT_PARTS:
+                raise _text_only(f"messages[{index}].content[{number}]", part["type"])
+    calls = message.get("tool_calls") or message.get("function_call")
+    if content is None and message["role"] == "assistant" and not calls:
+        raise ApiError(
+            400,
+            f"Missing required parameter: 'messages[{index}].content'. An assistant "
+            "message needs content, or else tool_calls.",
+            param=f"messages[{index}].content",
+            code="missing_required_parameter",
+        )
+
+
+def _text_only(where: str, kind: str) -> ApiError:
+    return ApiError(
+        400,
+        f"Invalid content type. {kind} is only supported by certain models. The local "
+        f"engine reads text only; remove the part {where} or describe it in words.",
+        param=f"{where}.type",
+    )
+
+
+def _text(message: dict[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, str):
+        return content
+    if content:
+        return "".join(part[part["type"]] for part in content)
+    calls = [
+        call.get("function") or call["custom"]
+        for call in message.get("tool_calls") or ()
+    ]
+    if function := message.get("function_call"):
+        calls.append(function)
+    return "\n".join(
+        f"{call['name']}({call.get('arguments', call.get('input', ''))})"
+        for call in calls
+    )

@@ -1,0 +1,105 @@
+"""How a job ends: with models, checkpoints and a result file, or with an error."""
+
+import json
+from typing import Any
+
+from finetune_kit.localapi import (
+    checkpoints,
+    files,
+    models,
+    names,
+    results,
+    validation,
+    wording,
+)
+from finetune_kit.localapi.store import copy_file
+from finetune_kit.localapi.story import Story
+
+
+def succeed(told: Story, snapshots: list[dict[str, Any]]) -> None:
+    """Publish the last epochs' models and end the job; its tokens must be counted.
+
+    `snapshots`: {"step", "data", "time"} of each epoch's end, in order. The final
+    one carries the name of the fine-tuned model, the others a name of their own.
+    """
+    job = told.job
+    *earlier, final = snapshots[-checkpoints.KEPT :]
+    for snapshot in earlier:
+        step, random_part = snapshot["step"], told.kit.ids.snapshot(job["id"])
+        name = names.checkpoint(job["base"], job["suffix"], random_part, step)
+        _publish(told, snapshot, name, is_checkpoint=True)
+        told.event(wording.checkpoint(step, name), data={})
+    random_part = told.kit.ids.snapshot(job["id"])
+    name = names.fine_tuned_model(job["base"], job["suffix"], random_part)
+    _publish(told, final, name, is_checkpoint=False)
+    told.event(wording.new_model(name), data={})
+    told.event(wording.SUCCEEDED, data={})
+    told.end(
+        "succeeded",
+        fine_tuned_model=name,
+        result_files=json.dumps([_record_results(told)]),
+        trained_tokens=_trained_tokens(told),
+    )
+
+
+def fail(told: Story, code: str, message: str, param: str | None) -> None:
+    """End the job with an error object, and an event that says the same."""
+    error = {"code": code, "message": message, "param": param}
+    told.event(message, level="error", data={})
+    told.end("failed", error=json.dumps(error))
+
+
+def _publish(
+    told: Story, snapshot: dict[str, Any], name: str, *, is_checkpoint: bool
+) -> None:
+    """Copy the weights to where models stay, and make model and checkpoint known."""
+    kit, job, step = told.kit, told.job, snapshot["step"]
+    weights = kit.home.weights(job["id"], step)
+    copy_file(kit.runner.artifacts(job["id"])[step], weights)
+    models.record(
+        told.db,
+        name=name,
+        owner=job["owner"],
+        created_at=told.time,
+        base=job["base"],
+        weights=weights.relative_to(kit.home.models).as_posix(),
+        is_checkpoint=is_checkpoint,
+    )
+    checkpoints.record(
+        told.db,
+        checkpoint_id=kit.ids.new("ftckpt_", scope=job["id"]),
+        job_id=job["id"],
+        created_at=snapshot["time"],
+        model=name,
+        step=step,
+        data=snapshot["data"],
+    )
+
+
+def _record_results(told: Story) -> str:
+    """Write the result file; its id."""
+    kit, job = told.kit, told.job
+    rows = told.db.execute(
+        "SELECT data FROM events WHERE job_id = ? AND type = 'metrics' ORDER BY seq",
+        (job["id"],),
+    )
+    csv_text = results.step_metrics(json.loads(row["data"]) for row in rows)
+    content = results.content(csv_text, as_base64=kit.settings.base64_results)
+    file_id = kit.ids.new("file-", scope=job["id"])
+    kit.home.file(file_id).write_bytes(content)
+    files.record(
+        told.db,
+        file_id=file_id,
+        owner=job["owner"],
+        size=len(content),
+        created_at=told.time,
+        filename=results.FILENAME,
+        purpose="fine-tune-results",
+    )
+    return file_id
+
+
+def _trained_tokens(told: Story) -> int:
+    """Tokens of the training file times epochs (contract 2.5)."""
+    per_epoch = validation.tokens(told.kit.home.job(told.job["id"])) or 0
+    return per_epoch * int(json.loads(told.job["hyperparameters"])["n_epochs"])

@@ -1,0 +1,81 @@
+"""Lists with a cursor: `after`, `limit`, `has_more`; newest first."""
+
+from collections.abc import Callable
+from sqlite3 import Row
+from typing import Any, NamedTuple
+
+from starlette.requests import Request
+
+from finetune_kit.localapi.errors import ApiError
+from finetune_kit.localapi.kit import kit_of
+from finetune_kit.localapi.requests import integer_in
+
+
+class Page(NamedTuple):
+    data: list[dict[str, Any]]
+    has_more: bool
+
+    def reply(self) -> dict[str, Any]:
+        return {"object": "list", "data": self.data, "has_more": self.has_more}
+
+    def reply_with_ids(self) -> dict[str, Any]:
+        """Some lists also name their first and last item."""
+        ids = [item["id"] for item in self.data] or [None]
+        return self.reply() | {"first_id": ids[0], "last_id": ids[-1]}
+
+
+def page(
+    request: Request,
+    *,
+    table: str,
+    where: str,
+    values: tuple[Any, ...],
+    shown: Callable[[Row], dict[str, Any]],
+    default_limit: int,
+    max_limit: int,
+    ascending: bool = False,
+) -> Page:
+    """One page of the rows of `table` that fulfil `where`, in order of creation.
+
+    `table` and `where` are our own SQL; everything of the client is in `values`.
+    """
+    store = kit_of(request).store
+    limit = _limit(request, default_limit, max_limit)
+    if after := request.query_params.get("after"):
+        row = store.one(
+            f"SELECT seq FROM {table} WHERE {where} AND id = ?", *values, after
+        )
+        if row is None:
+            raise ApiError(
+                400,
+                f"Invalid 'after': no item with the id '{after}' in this list. Use the "
+                "id of the last item of the previous page.",
+                param="after",
+                code="invalid_value",
+            )
+        where += f" AND seq {'>' if ascending else '<'} ?"
+        values = (*values, row["seq"])
+    order = "ASC" if ascending else "DESC"
+    rows = store.all(
+        f"SELECT * FROM {table} WHERE {where} ORDER BY seq {order} LIMIT ?",
+        *values,
+        limit + 1,
+    )
+    return Page([shown(row) for row in rows[:limit]], len(rows) > limit)
+
+
+def _limit(request: Request, default: int, maximum: int) -> int:
+    text = request.query_params.get("limit")
+    if text is None:
+        return default
+    try:
+        limit = int(text)
+    except ValueError:
+        raise ApiError(
+            400,
+            "Invalid type for 'limit': expected an integer, but got a string instead.",
+            param="limit",
+            code="invalid_type",
+        ) from None
+    integer_in(limit, "limit", 1, maximum)
+    return limit

@@ -1,0 +1,68 @@
+"""Child processes that outlive this one, and processes that others started."""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+_STILL_ACTIVE = 259  # GetExitCodeProcess
+_QUERY_LIMITED_INFORMATION = 0x1000
+
+
+def start_detached(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
+    """Start a process that goes on when this one is killed; it prints to `log`."""
+    flags: dict[str, Any] = {"start_new_session": True}
+    if sys.platform == "win32":
+        detached = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+        flags = {"creationflags": detached}
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            **flags,
+        )
+
+
+def is_alive(pid: int, argument: str) -> bool:
+    """Does the process run, and with `argument` on its command line?
+
+    The second half keeps a recycled pid from being taken for ours; on Windows, where
+    the command line is not readable without more rights, only the first is asked.
+    """
+    if sys.platform == "win32":
+        return _is_alive_on_windows(pid)
+    command_line = Path(f"/proc/{pid}/cmdline")
+    if command_line.parent.parent.joinpath("self").exists():
+        with contextlib.suppress(OSError):
+            # Empty for a zombie, which has ended.
+            return argument.encode() in command_line.read_bytes()
+        return False
+    listing = subprocess.run(
+        ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, check=False
+    )
+    return argument.encode() in listing.stdout
+
+
+def terminate(pid: int) -> None:
+    """Ask a process to end now; not an error if it has ended already."""
+    with contextlib.suppress(ProcessLookupError, PermissionError, OSError):
+        os.kill(pid, signal.SIGTERM)
+
+
+def _is_alive_on_windows(pid: int) -> bool:
+    import ctypes
+
+    kernel32 = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
+    handle = kernel32.OpenProcess(_QUERY_LIMITED_INFORMATION, False, pid)
+    if not handle:
+        return False
+    code = ctypes.c_ulong()
+    kernel32.GetExitCodeProcess(handle, ctypes.byref(code))
+    kernel32.CloseHandle(handle)
+    return code.value == _STILL_ACTIVE

@@ -1,0 +1,210 @@
+"""The server's process: its socket, its files for others to find it, its end."""
+
+import asyncio
+import logging
+import os
+import random
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import time
+from pathlib import Path
+from types import FrameType
+
+import uvicorn
+from filelock import FileLock, Timeout
+from starlette.applications import Starlette
+
+import finetune_kit
+from finetune_kit.localapi import app as application
+from finetune_kit.localapi import housekeeping, weights
+from finetune_kit.localapi.answers import Answers
+from finetune_kit.localapi.clock import Clock, DeterministicClock
+from finetune_kit.localapi.home import Home
+from finetune_kit.localapi.ids import DeterministicIds, Ids
+from finetune_kit.localapi.keys import Keys, workspace_key
+from finetune_kit.localapi.kit import Kit, Settings
+from finetune_kit.localapi.lifecycle import Lifecycle
+from finetune_kit.localapi.runner import LocalRunner, write_json
+from finetune_kit.localapi.store import Store
+
+IDLE_LIMIT = 8 * 3600  # seconds without a request and without a job
+_IDLE_INTERVAL = 60  # seconds between two looks
+# Below the ranges from which systems take ports for outgoing connections.
+_PORTS = range(20_000, 30_000)
+_LOG_LIMIT = 5 * 2**20  # bytes; a longer log starts anew
+_BACKLOG = 2048
+
+log = logging.getLogger("finetune_kit.localapi")
+
+
+class StartError(Exception):
+    """Says why, and what to do about it."""
+
+
+def serve(settings: Settings) -> None:
+    """Serve until stopped; raises StartError."""
+    home = Home(settings.workspace)
+    home.make()
+    lock = FileLock(home.running)
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        raise StartError(f"A server runs already on {home.workspace}.") from None
+    with lock:
+        _log_to(home.log)
+        _empty(home.temporary)
+        tempfile.tempdir = str(home.temporary)  # uploads; the system's may be memory
+        listening = listen(settings, home.port)
+        kit = assemble(settings, home)
+        housekeeping.tidy(kit)
+        try:
+            asyncio.run(_serve(kit, listening))
+        except KeyboardInterrupt:
+            pass
+        finally:
+            home.info.unlink(missing_ok=True)
+            kit.store.close()
+
+
+def assemble(settings: Settings, home: Home) -> Kit:
+    """The server's parts, over the workspace's database."""
+    store = Store(home.database)
+    generation = store.fact("starts")
+    store.set_fact("starts", generation + 1)
+    newest = store.newest_time()
+    clock = DeterministicClock if settings.deterministic else Clock
+    kit = Kit(
+        settings=settings,
+        home=home,
+        keys=Keys(workspace_key(home.key), list(settings.api_keys)),
+        store=store,
+        clock=clock(not_before=newest),
+        ids=DeterministicIds(generation) if settings.deterministic else Ids(),
+        runner=LocalRunner(home.jobs),
+        package_version=finetune_kit.__version__,
+        weights_sha256=weights.sha256(weights.SHIPPED),
+    )
+    kit.lifecycle = Lifecycle(kit)
+    kit.answers = Answers()
+    return kit
+
+
+def listen(settings: Settings, port_file: Path) -> socket.socket:
+    """A listening socket on the workspace's port, which is chosen once and kept."""
+    if settings.port is not None:
+        return _bind(settings.host, settings.port)
+    for port in [*_kept_port(port_file), *random.sample(_PORTS, 20)]:
+        try:
+            listening = _bind(settings.host, port)
+        except StartError:
+            continue
+        port_file.write_text(f"{port}\n", encoding="utf-8")
+        return listening
+    raise StartError(f"No free port found on {settings.host}; choose one with --port.")
+
+
+def _kept_port(port_file: Path) -> list[int]:
+    try:
+        return [int(port_file.read_text(encoding="utf-8"))]
+    except (FileNotFoundError, ValueError):
+        return []
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, _, _, _, address = found[0]
+        # asyncio sets TCP_NODELAY only on sockets that say IPPROTO_TCP; without it
+        # every answer waits 40 ms (Kludex/uvicorn#3149).
+        listening = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+        if sys.platform == "win32":  # there SO_REUSEADDR would share the port
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
+        else:
+            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(_BACKLOG)
+    except OSError as error:
+        raise StartError(
+            f"Cannot listen on {host}:{port} ({error.strerror}). Choose another port "
+            "with --port, or end the program that uses this one."
+        ) from None
+    return listening
+
+
+async def _serve(kit: Kit, listening: socket.socket) -> None:
+    app = application.create(kit)
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
+        )
+    )
+
+    def stop() -> None:
+        server.should_exit = True
+
+    app.state.stop = stop
+    # uvicorn raises the signal again after its shutdown; clean up then as well.
+    signal.signal(signal.SIGTERM, _exit)
+    _announce(kit, listening)
+    idle = asyncio.create_task(_stop_when_idle(app))
+    await server.serve(sockets=[listening])
+    idle.cancel()
+
+
+async def _stop_when_idle(app: Starlette) -> None:
+    kit: Kit = app.state.kit
+    while True:
+        await asyncio.sleep(_IDLE_INTERVAL)
+        if kit.lifecycle.active_jobs():
+            kit.latest_request = time.monotonic()
+        if time.monotonic() - kit.latest_request > IDLE_LIMIT:
+            log.info("nothing to do for %s h: stopping", IDLE_LIMIT // 3600)
+            app.state.stop()
+
+
+def _announce(kit: Kit, listening: socket.socket) -> None:
+    host, port = listening.getsockname()[:2]
+    info = {
+        "version": 1,
+        "pid": os.getpid(),
+        "port": port,
+        "package_version": kit.package_version,
+        "weights_sha256": kit.weights_sha256,
+        "started_at": int(time.time()),
+    }
+    write_json(kit.home.info, info)
+    print(
+        f"finetune-kit's local API listens on http://{host}:{port}/v1\n"
+        f"its key is in {kit.home.key}",
+        flush=True,
+    )
+
+
+def _exit(number: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+def _log_to(path: Path) -> None:
+    if path.exists() and path.stat().st_size > _LOG_LIMIT:
+        path.write_bytes(b"")
+    logging.basicConfig(
+        filename=path,
+        encoding="utf-8",
+        level=logging.WARNING,
+        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
+    )
+
+
+def _empty(folder: Path) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(exist_ok=True)

@@ -1,0 +1,196 @@
+"""The server's database: SQLite, the truth about files, jobs, events and models.
+
+Each thread has its own connection, so that a poll never waits for a transaction of
+the job thread; writers take turns under one lock.
+"""
+
+import shutil
+import sqlite3
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from finetune_kit.localapi.filesystem import is_network
+
+VERSION = 1  # PRAGMA user_version
+
+_SCHEMA = """
+CREATE TABLE files (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER,
+    filename TEXT NOT NULL,
+    purpose TEXT NOT NULL
+);
+CREATE INDEX files_by_owner ON files (owner, seq);
+CREATE TABLE jobs (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    latest_at INTEGER NOT NULL,        -- time of the newest event
+    finished_at INTEGER,
+    estimated_finish INTEGER,
+    status TEXT NOT NULL,
+    model TEXT NOT NULL,               -- as the job object shows it
+    base TEXT NOT NULL,                -- the catalog's base behind it
+    base_weights TEXT,                 -- null: the shipped weights
+    training_file TEXT NOT NULL,
+    validation_file TEXT,
+    hyperparameters TEXT NOT NULL,     -- JSON
+    seed INTEGER NOT NULL,
+    suffix TEXT,
+    metadata TEXT,                     -- JSON or null
+    integrations TEXT,                 -- JSON or null
+    error TEXT,                        -- JSON or null
+    fine_tuned_model TEXT,
+    result_files TEXT NOT NULL DEFAULT '[]',
+    trained_tokens INTEGER,
+    consumed_seq INTEGER NOT NULL DEFAULT 0,     -- worker events taken over
+    snapshots TEXT NOT NULL DEFAULT '[]',        -- JSON: epochs seen so far
+    starts INTEGER NOT NULL DEFAULT 0            -- how often a worker was started
+);
+CREATE INDEX jobs_by_owner ON jobs (owner, seq);
+CREATE TABLE events (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    job_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    level TEXT NOT NULL,
+    message TEXT NOT NULL,
+    type TEXT NOT NULL,
+    data TEXT NOT NULL                 -- JSON; "null" for none
+);
+CREATE INDEX events_by_job ON events (job_id, seq);
+CREATE TABLE checkpoints (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    job_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    model TEXT NOT NULL,
+    step INTEGER NOT NULL,
+    metrics TEXT NOT NULL              -- JSON
+);
+CREATE INDEX checkpoints_by_job ON checkpoints (job_id, seq);
+CREATE TABLE models (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    name TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    base TEXT NOT NULL,
+    weights TEXT NOT NULL,             -- relative to the folder `models`
+    is_checkpoint INTEGER NOT NULL
+);
+CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
+"""
+TABLES = ("files", "jobs", "events", "checkpoints", "models", "facts")
+
+
+class Store:
+    """Opens (or makes) the database at `path`.
+
+    Raises RuntimeError for a database that a newer version wrote.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        # WAL needs shared memory, which network file systems do not give.
+        self._journal_mode = "DELETE" if is_network(path.parent) else "WAL"
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+        self._writing = threading.Lock()
+        self._migrate()
+
+    def all(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
+        return self._connection().execute(sql, parameters).fetchall()
+
+    def one(self, sql: str, *parameters: Any) -> sqlite3.Row | None:
+        row: sqlite3.Row | None = self._connection().execute(sql, parameters).fetchone()
+        return row
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """All or nothing; one writer at a time. Do not nest."""
+        connection = self._connection()
+        with self._writing:
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+            except BaseException:
+                connection.execute("ROLLBACK")
+                raise
+            connection.execute("COMMIT")
+
+    def fact(self, name: str) -> int:
+        """A number the server remembers about itself; 0 before it was set."""
+        row = self.one("SELECT value FROM facts WHERE name = ?", name)
+        return int(row["value"]) if row else 0
+
+    def set_fact(self, name: str, value: int) -> None:
+        with self.transaction() as db:
+            db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
+
+    def newest_time(self) -> int:
+        """The latest moment that any record speaks of; 0 in an empty database."""
+        row = self.one(
+            "SELECT max((SELECT ifnull(max(created_at), 0) FROM files),"
+            " (SELECT ifnull(max(max(created_at, latest_at)), 0) FROM jobs)) AS t"
+        )
+        return int(row["t"]) if row else 0
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self.transaction() as db:
+            for table in TABLES:
+                db.execute(f"DELETE FROM {table}")
+
+    def close(self) -> None:
+        """Close every thread's connection; no thread may use the store any more."""
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()
+
+    def _connection(self) -> sqlite3.Connection:
+        connection: sqlite3.Connection | None = getattr(self._local, "db", None)
+        if connection is None:
+            connection = sqlite3.connect(
+                self.path, isolation_level=None, check_same_thread=False, timeout=30
+            )
+            connection.row_factory = sqlite3.Row
+            connection.execute(f"PRAGMA journal_mode = {self._journal_mode}")
+            connection.execute("PRAGMA synchronous = NORMAL")
+            self._local.db = connection
+            self._connections.append(connection)
+        return connection
+
+    def _migrate(self) -> None:
+        connection = self._connection()
+        found = int(connection.execute("PRAGMA user_version").fetchone()[0])
+        if found > VERSION:
+            raise RuntimeError(
+                f"{self.path} was written by a newer finetune-kit (schema {found}, "
+                f"this one knows {VERSION}). Update finetune-kit, or start on another "
+                "workspace with --home."
+            )
+        if found == 0:
+            connection.executescript(
+                f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
+            )
+
+
+def copy_file(source: Path, target: Path) -> None:
+    """Make `target` hold what `source` holds, atomically, without a second copy
+    where the file system can link."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(target.name + ".new")
+    temporary.unlink(missing_ok=True)
+    try:
+        temporary.hardlink_to(source)
+    except (OSError, NotImplementedError):
+        shutil.copyfile(source, temporary)
+    temporary.replace(target)

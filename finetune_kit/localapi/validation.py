@@ -1,0 +1,108 @@
+"""Looking at a job's files, in a process of its own: `python -m … <job folder>`.
+
+A large file thus never slows an answer of the server. The findings come first, so
+that training can start while tokens are still counted.
+"""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from finetune_kit.localapi.runner import write_json
+
+VERSION = 1
+_ORDER = "validate.json"
+_FINDINGS = "validated.json"
+_TOKENS = "tokens.json"
+
+
+def start(folder: Path, order: dict[str, Any]) -> subprocess.Popen[bytes]:
+    """Start a look at the files that `order` names.
+
+    `order`: "files" (a list of {"param", "id", "path"}), "encoding", "example_tokens".
+    """
+    write_json(folder / _ORDER, {"version": VERSION, **order})
+    with (folder / "validation.log").open("ab") as log:
+        return subprocess.Popen(
+            [sys.executable, "-m", "finetune_kit.localapi.validation", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def findings(folder: Path) -> dict[str, Any] | None:
+    """{"error": {"code", "param", "message"} or null, "examples": int}, when known."""
+    return _read(folder / _FINDINGS)
+
+
+def tokens(folder: Path) -> int | None:
+    """Billable tokens of one epoch of the training file, when they are counted."""
+    counted = _read(folder / _TOKENS)
+    return None if counted is None else int(counted["tokens"])
+
+
+def validate(folder: Path) -> None:
+    """What the process does."""
+    order = json.loads((folder / _ORDER).read_text(encoding="utf-8"))
+    error, examples = None, 0
+    for file in order["files"]:
+        file_error, file_examples = _look(file)
+        error = error or file_error
+        if file["param"] == "training_file":
+            examples = file_examples
+    write_json(
+        folder / _FINDINGS, {"version": VERSION, "error": error, "examples": examples}
+    )
+    if error is None:
+        training = Path(order["files"][0]["path"])
+        count = _count_tokens(training, order["encoding"], order["example_tokens"])
+        write_json(folder / _TOKENS, {"version": VERSION, "tokens": count})
+
+
+def _look(file: dict[str, Any]) -> tuple[dict[str, str] | None, int]:
+    """The service's error for one file (None: fine) and its number of examples."""
+    from finetune_kit.dataset import check
+
+    param, file_id = file["param"], file["id"]
+    report = check(Path(file["path"]))
+    error = report.service_error(file_kind=param, file_id=file_id)
+    if error is None and report.format != "chat":
+        kind = param.replace("_", " ")
+        message = (
+            f"The job failed due to an invalid {kind}. Invalid file format. Input file "
+            f"{file_id} is in the fine-tune-{report.format} format, but this API "
+            "trains on the fine-tune-chat format: one object with 'messages' per line."
+        )
+        error = {"code": f"invalid_{param}", "param": param, "message": message}
+    return error, report.examples
+
+
+def _count_tokens(path: Path, encoding: str, example_tokens: int) -> int:
+    """Each example counts up to the model's limit (contract 2.5)."""
+    from finetune_kit.dataset import tokens
+
+    return sum(
+        min(tokens.chat_tokens(example["messages"], encoding), example_tokens)
+        for example in _examples(path)
+    )
+
+
+def _examples(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open(encoding="utf-8") as lines:
+        yield from (json.loads(line) for line in lines if line.strip())
+
+
+def _read(path: Path) -> dict[str, Any] | None:
+    try:
+        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return None
+    return document
+
+
+if __name__ == "__main__":
+    validate(Path(sys.argv[1]))

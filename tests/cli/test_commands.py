@@ -1,0 +1,185 @@
+"""The command line against a server of its own: what it prints, how it exits."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from finetune_kit import local_server
+from finetune_kit.cli import main
+from tests.learner import PROVERBS, ROOT, chat_file, faulty_file, fresh_home
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory):
+    with fresh_home(tmp_path_factory.mktemp("cli") / "ws") as folder:
+        yield folder
+
+
+def run(*arguments, code=0):
+    result = CliRunner().invoke(main, [str(argument) for argument in arguments])
+    assert result.exit_code == code, result.output
+    return result.output
+
+
+def run_json(*arguments, code=0):
+    return json.loads(run(*arguments, "--json", code=code))
+
+
+@pytest.fixture(scope="module")
+def job(home, tmp_path_factory):
+    path = chat_file(tmp_path_factory.mktemp("data") / "ten.jsonl", 10)
+    made = run_json(
+        "jobs", "create", "-m", "gpt-4o-mini", "-t", path, "--n-epochs", 1, "--seed", 3
+    )
+    run("jobs", "follow", made["id"])
+    return made["id"]
+
+
+def test_python_m_runs_the_same_program():
+    command = [sys.executable, "-m", "finetune_kit.cli", "--help"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("Usage: finetune-kit ")
+    assert "chat" in said.stdout
+
+
+def test_files_are_uploaded_listed_read_and_deleted(tmp_path):
+    path = chat_file(tmp_path / "rows.jsonl", 10)
+    file = run_json("files", "create", path)
+    assert file["status"] == "processed"
+    assert file["id"] in [entry["id"] for entry in run_json("files", "list")]
+    assert run("files", "content", file["id"]) == path.read_text(encoding="utf-8")
+    assert run_json("files", "delete", file["id"])["deleted"] is True
+    said = run("files", "get", file["id"], code=1)
+    assert said == f"Error: No such File object: {file['id']} (param: id)\n"
+
+
+def test_a_table_shows_an_id_in_one_piece(job):
+    assert job in run("jobs", "list")
+
+
+def test_a_job_keeps_the_settings_it_was_created_with(job):
+    got = run_json("jobs", "get", job)
+    assert got["seed"] == 3
+    assert got["hyperparameters"]["n_epochs"] == 1
+    assert got["hyperparameters"]["batch_size"] == 1
+
+
+def test_events_read_from_the_oldest_to_the_newest(job):
+    said = [event["message"] for event in run_json("jobs", "events", job)]
+    assert said[0].startswith("Created fine-tuning job")
+    assert said[-1] == "The job has successfully completed"
+
+
+def test_results_are_the_rows_of_the_file(job):
+    rows = run_json("jobs", "results", job)
+    assert [row["step"] for row in rows] == list(range(1, 11))
+
+
+def test_checkpoints_are_listed(job):
+    (checkpoint,) = run_json("jobs", "checkpoints", job)
+    assert checkpoint["step_number"] == 10
+
+
+def test_a_tuned_model_answers_in_the_shell(job):
+    model = run_json("jobs", "get", job)["fine_tuned_model"]
+    said = run("chat", "-m", model, "--temperature", 0, "Does a small lie do any harm?")
+    assert said.strip()
+
+
+def test_cancelling_a_finished_job_is_one_clear_line(job):
+    said = run("jobs", "cancel", job, code=1)
+    assert said.startswith(f"Error: Job has already completed: {job}")
+    assert said.count("\n") == 1
+
+
+def test_following_a_failed_job_exits_with_1(tmp_path):
+    path = faulty_file(tmp_path / "faulty.jsonl")
+    said = run("jobs", "create", "-m", "gpt-4o", "-t", path, "--follow", code=1)
+    assert "What to do" in said
+
+
+def test_an_unknown_model_is_told_in_the_apis_words():
+    said = run("chat", "-m", "gpt-9", "Hi", code=1)
+    assert "The model `gpt-9` does not exist" in said
+    assert "model_not_found" in said
+
+
+def test_check_exits_with_0_for_good_data_and_1_for_bad(tmp_path):
+    run("check", PROVERBS / "train.jsonl")
+    faulty = faulty_file(tmp_path / "faulty.jsonl")
+    assert "assitant" in run("check", faulty, code=1)
+    report = run_json("check", faulty, code=1)
+    assert [finding["line"] for finding in report["findings"]] == [3]
+
+
+def test_wrong_use_exits_with_2(tmp_path):
+    run("check", tmp_path / "absent.jsonl", code=2)
+    run("jobs", "create", code=2)
+    run("nonsense", code=2)
+
+
+def test_env_prints_what_a_shell_can_evaluate():
+    server = local_server.running()
+    said = run("env", "--shell", "sh")
+    assert f"export OPENAI_BASE_URL='{server.base_url}'" in said
+    assert f"export OPENAI_API_KEY='{server.key}'" in said
+
+
+def test_doctor_finds_this_computer_in_order():
+    assert {row["result"] for row in run_json("doctor")} == {"in order"}
+
+
+def test_doctor_shows_a_fault_and_exits_with_1(monkeypatch, tmp_path):
+    (tmp_path / "occupied").write_text("", encoding="utf-8")
+    monkeypatch.setenv("FINETUNE_KIT_HOME", str(tmp_path / "occupied"))
+    rows = {row["what"]: row["result"] for row in run_json("doctor", code=1)}
+    assert rows["Python"] == "in order"
+    assert rows["workspace"] == "fault"
+
+
+def test_stop_and_status_agree():
+    local_server.running()
+    assert run_json("status")["running"] is True
+    run("stop")
+    assert run_json("status", code=1)["running"] is False
+    assert "does not run" in run("stop")
+
+
+def test_serve_runs_until_it_is_stopped_and_refuses_a_second(tmp_path):
+    env = {**os.environ, "FINETUNE_KIT_HOME": str(tmp_path / "served")}
+    command = [sys.executable, "-m", "finetune_kit.cli", "serve", "--api-key", "sk-a"]
+    serving = subprocess.Popen(command, cwd=ROOT, env=env)
+    before = os.environ["FINETUNE_KIT_HOME"]
+    os.environ["FINETUNE_KIT_HOME"] = env["FINETUNE_KIT_HOME"]
+    try:
+        assert local_server._wait(local_server.find, 20)
+        assert "runs already" in run("serve", code=1)
+        run("stop")
+        assert serving.wait(20) == 0
+    finally:
+        os.environ["FINETUNE_KIT_HOME"] = before
+        serving.kill()
+
+
+def test_reset_empties_the_workspace_after_asking(job, home):
+    asked = CliRunner().invoke(main, ["reset"], input="n\n")
+    assert asked.exit_code == 1
+    assert run_json("jobs", "list")
+    run("reset", "--yes")
+    assert run_json("jobs", "list") == []
+    assert run_json("files", "list") == []
+
+
+def test_lab_hands_its_options_to_jupyterlab():
+    command = [sys.executable, "-m", "finetune_kit.cli", "lab", "--version"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert said.stdout.startswith("4.")
+
+
+def test_lab_outside_the_course_says_where_to_go(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "Go into the folder of finetune-kit" in run("lab", code=1)

@@ -1,0 +1,92 @@
+"""`/v1/files`, driven by the SDK."""
+
+import re
+import sys
+from pathlib import Path
+
+import openai
+import pytest
+
+from tests.localapi.running import chat_rows, jsonl, upload
+
+
+def test_an_upload_comes_back_as_a_processed_file(client):
+    content = jsonl(chat_rows(10))
+    file = client.files.create(file=("my set.jsonl", content), purpose="fine-tune")
+    assert re.fullmatch(r"file-[A-Za-z0-9]{22}", file.id)
+    assert (file.status, file.purpose) == ("processed", "fine-tune")
+    assert (file.filename, file.bytes) == ("my set.jsonl", len(content))
+    assert client.files.retrieve(file.id) == file
+    assert client.files.content(file.id).content == content
+
+
+def test_a_deleted_file_is_gone(client):
+    file_id = upload(client)
+    assert client.files.delete(file_id).deleted is True
+    with pytest.raises(openai.NotFoundError, match=f"No such File object: {file_id}"):
+        client.files.retrieve(file_id)
+
+
+def test_files_are_listed_newest_first_and_page_by_page(client):
+    ids = [upload(client, name=f"page{number}.jsonl") for number in range(5)]
+    assert [file.id for file in client.files.list(limit=2)][:5] == ids[::-1]
+    page = client.files.list(limit=2)
+    assert page.has_more is True
+    oldest_first = [file.id for file in client.files.list(order="asc")]
+    assert oldest_first[-5:] == ids
+
+
+def test_a_list_can_be_narrowed_to_a_purpose(client):
+    batch = upload(client, name="requests.jsonl", purpose="batch")
+    assert [file.id for file in client.files.list(purpose="batch")] == [batch]
+
+
+def test_a_file_can_be_given_an_end(client):
+    after = {"anchor": "created_at", "seconds": 3600}
+    file = client.files.create(
+        file=("a.txt", b"x"), purpose="user_data", expires_after=after
+    )
+    assert file.expires_at == file.created_at + 3600
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\xef\xbb\xbf" + jsonl(chat_rows(10)), r"byte order mark"),
+        (b"question,answer\n1,2\n", r'Line 1 is not a dictionary .*"ques\.\.\."'),
+        (b'[{"messages": []}]', r"JSON array"),
+        (b'{\n  "messages": []\n}\n', r"one line"),
+        (b"", r"is empty"),
+        (b'{"messages": "\xe9\xe9"}\n', r"Line 1 is not a dictionary"),
+        (jsonl(chat_rows(10)).decode().encode("utf-16"), r"UTF-16"),
+    ],
+)
+def test_what_is_no_jsonl_is_refused_at_upload(client, content, said):
+    with pytest.raises(openai.BadRequestError, match="JSONL format") as caught:
+        upload(client, content)
+    assert re.search(said, caught.value.body["message"])
+    assert caught.value.body["param"] == "file"
+
+
+def test_only_jsonl_files_are_for_fine_tuning(client):
+    with pytest.raises(openai.BadRequestError, match=r"'\.csv' of 'rows\.csv'"):
+        upload(client, name="rows.csv")
+
+
+def test_a_foreign_purpose_is_refused_with_the_list_of_purposes(client):
+    with pytest.raises(openai.BadRequestError) as caught:
+        upload(client, purpose="finetune")
+    assert caught.value.body["message"].startswith("'finetune' is not one of [")
+    assert caught.value.body["param"] == "purpose"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_a_large_upload_does_not_fill_the_memory(server, client):
+    def megabytes():
+        status = Path(f"/proc/{server.info['pid']}/status").read_text("utf-8")
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
+
+    row = jsonl(chat_rows(1))
+    before = megabytes()
+    upload(client, row * (64 * 2**20 // len(row)))
+    assert megabytes() - before < 16

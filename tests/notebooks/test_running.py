@@ -1,0 +1,110 @@
+"""The notebooks run: outputs as committed, other parameters, a hostile environment."""
+
+import json
+import os
+import platform
+import subprocess
+import sys
+
+import pytest
+
+from finetune_kit import connect, workspace
+from tests.learner import ROOT, fresh_home
+
+HERE = ROOT / "tests" / "notebooks"
+NOTEBOOK = ROOT / "notebooks" / "00_start_here.ipynb"
+MASK = (
+    "nbval.cfg" if platform.machine() in {"x86_64", "AMD64"} else "nbval_other_cpu.cfg"
+)
+NOWHERE = "http://127.0.0.1:9"
+HOSTILE = {
+    "HTTP_PROXY": NOWHERE,
+    "HTTPS_PROXY": NOWHERE,
+    "ALL_PROXY": NOWHERE,
+    "http_proxy": NOWHERE,
+    "OPENAI_API_KEY": "sk-somebody-elses",
+    "OPENAI_BASE_URL": "https://api.example.org/v1",
+    "OPENAI_ORG_ID": "org-somebody",
+}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    with fresh_home(tmp_path_factory.mktemp("notebooks") / "ws") as folder:
+        yield folder
+
+
+def start(*arguments, **env):
+    command = [sys.executable, "-m", "finetune_kit.cli", "run", str(NOTEBOOK), "--json"]
+    return subprocess.Popen(
+        [*command, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **env},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def finish(process):
+    out, err = process.communicate(timeout=300)
+    assert process.returncode == 0, out + err
+    return json.loads(out)
+
+
+def jobs():
+    return list(connect().fine_tuning.jobs.list())
+
+
+def test_committed_outputs_are_what_a_run_gives(tmp_path):
+    with fresh_home(tmp_path / "ws"):
+        command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env"]
+        command += ["-p", "no:cacheprovider", "-q", "--nbval-cell-timeout=300"]
+        command += ["--nbval-sanitize-with", str(HERE / MASK), str(NOTEBOOK)]
+        run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+        assert run.returncode == 0, run.stdout[-6000:]
+        assert "12 passed" in run.stdout
+
+
+def test_two_at_the_same_time_train_once_and_a_third_run_reuses_it(home):
+    for process in [start("-p", "n_epochs", "1") for _ in range(2)]:
+        (row,) = finish(process)
+        assert row["result"] == "ok"
+    (job,) = jobs()
+    finish(start("-p", "n_epochs", "1"))
+    assert [again.id for again in jobs()] == [job.id]
+    ran = (home / "runs" / NOTEBOOK.name).read_text(encoding="utf-8")
+    assert "was done before" in ran
+    assert workspace.facts()["proverbs_job"] == job.id
+
+
+def test_other_parameters_reach_the_job(home):
+    parameters = {"n_epochs": "1", "suffix": "other", "seed": "11"}
+    arguments = [part for name in parameters for part in ("-p", name, parameters[name])]
+    finish(start(*arguments))
+    job = jobs()[0]
+    assert (job.hyperparameters.n_epochs, job.seed) == (1, 11)
+    assert ":other:" in job.fine_tuned_model
+
+
+def test_an_unknown_parameter_is_an_error_that_names_the_known_ones():
+    process = start("-p", "n_epoch", "1")
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "has no parameter n_epoch" in err
+    assert "model, n_epochs, seed, suffix" in err
+
+
+def test_proxies_and_keys_of_the_environment_change_nothing_and_only_loopback_is_used(
+    tmp_path,
+):
+    log = tmp_path / "sockets.log"
+    watched = {"PYTHONPATH": str(HERE / "loopback_only"), "SOCKET_LOG": str(log)}
+    with fresh_home(tmp_path / "ws"):
+        finish(start("-p", "n_epochs", "1", **watched, **HOSTILE))
+    lines = log.read_text(encoding="utf-8").splitlines()
+    hosts = {line.split(" ")[1] for line in lines}
+    assert hosts <= {"127.0.0.1", "localhost", "::1", ""}
+    # the watch was on in both: the kernel, and the server that it started
+    assert any("ipykernel" in line for line in lines)
+    assert any("finetune_kit.localapi" in line for line in lines)

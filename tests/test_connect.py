@@ -1,0 +1,147 @@
+import os
+import statistics
+import subprocess
+import sys
+import time
+
+import openai
+import pytest
+
+from finetune_kit import connect, local_server
+from finetune_kit.connect import banner, environment, find_target
+from tests.learner import ROOT, fresh_home
+
+ELSEWHERE = {
+    "OPENAI_API_KEY": "sk-somebody-elses",
+    "OPENAI_BASE_URL": "http://127.0.0.1:9/v1",
+    "OPENAI_ORG_ID": "org-somebody",
+    "OPENAI_PROJECT_ID": "proj-somebody",
+    "OPENAI_ADMIN_KEY": "sk-admin-somebody",
+    "OPENAI_CUSTOM_HEADERS": "Authorization: Bearer sk-somebody-elses",
+    "HTTP_PROXY": "http://127.0.0.1:9",
+    "http_proxy": "http://127.0.0.1:9",
+    "ALL_PROXY": "http://127.0.0.1:9",
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory):
+    with fresh_home(tmp_path_factory.mktemp("connect") / "ws") as folder:
+        yield folder
+
+
+def test_from_nothing_to_a_first_reply_without_a_word_printed(capsys):
+    assert "tinygpt" in [model.id for model in connect().models.list()]
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_running_server_is_found_again_at_once():
+    connect().models.list()  # what the SDK imports late is not ours to count
+    seconds = []
+    for _ in range(5):
+        started = time.perf_counter()
+        connect().models.list()
+        seconds.append(time.perf_counter() - started)
+    assert statistics.median(seconds) <= 0.1
+
+
+def test_the_environment_cannot_send_a_local_client_elsewhere(monkeypatch):
+    for name, value in ELSEWHERE.items():
+        monkeypatch.setenv(name, value)
+    client = connect()
+    assert client.models.list().data
+    assert "somebody" not in repr(client._build_request(_options()).headers.raw)
+
+
+def _options():
+    from openai._models import FinalRequestOptions
+
+    return FinalRequestOptions(method="get", url="/models")
+
+
+def test_export_points_calls_on_the_module_at_the_same_api(monkeypatch):
+    for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE", "OPENAI_API_KEY"):
+        monkeypatch.setenv(name, "")
+    client = connect(export=True)
+    assert environment(client).items() <= dict(os.environ).items()
+    assert openai.OpenAI().models.list().data
+
+
+def test_a_server_of_another_version_is_replaced_when_idle(monkeypatch):
+    connect()
+    before = local_server.find()
+    monkeypatch.setattr("finetune_kit.__version__", "99.0")
+    after = local_server.running()
+    assert after.pid != before.pid
+    assert after.port == before.port
+
+
+def test_two_kernels_that_start_together_share_one_server():
+    local_server.stop(local_server.running())
+    code = "from finetune_kit import connect; print(connect().base_url)"
+    runs = [
+        subprocess.Popen(
+            [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True
+        )
+        for _ in range(2)
+    ]
+    urls = {run.communicate()[0] for run in runs}
+    assert urls == {f"{local_server.find().base_url}/\n"}
+
+
+def test_a_server_that_does_not_start_says_why(monkeypatch, tmp_path):
+    monkeypatch.setenv("FINETUNE_KIT_HOME", str(tmp_path / "ws"))
+    with pytest.raises(
+        local_server.ServerError, match=r"server\.log, ends with(.|\n)*--"
+    ):
+        local_server.running("--no-such-option")
+
+
+def test_a_paid_api_has_to_be_named(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-mine")
+    assert str(connect("openai").base_url) == "https://api.openai.com/v1/"
+    assert str(connect().base_url).startswith("http://127.0.0.1")
+
+
+def test_azure_and_nebius_take_their_own_variables(monkeypatch):
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://res.openai.azure.com/")
+    monkeypatch.setenv("AZURE_OPENAI_API_KEY", "azure-key")
+    monkeypatch.setenv("NEBIUS_API_KEY", "nebius-key")
+    azure = connect("azure")
+    assert str(azure.base_url) == "https://res.openai.azure.com/openai/v1/"
+    assert (azure.api_key, connect("nebius").api_key) == ("azure-key", "nebius-key")
+
+
+@pytest.mark.parametrize("name", ["openai", "nebius", "https://api.example.org/v1"])
+def test_a_missing_key_is_told_with_its_variable(name, monkeypatch):
+    for variable in ("OPENAI_API_KEY", "NEBIUS_API_KEY"):
+        monkeypatch.delenv(variable, raising=False)
+    with pytest.raises(ValueError, match=r"Set (OPENAI|NEBIUS)_API_KEY"):
+        connect(name)
+
+
+def test_an_unknown_api_is_refused_with_the_choices():
+    with pytest.raises(ValueError, match="local, openai, azure, nebius"):
+        connect("opanai")
+
+
+@pytest.mark.parametrize(
+    ("url", "paid"),
+    [
+        ("http://127.0.0.1:8000/v1", False),
+        ("http://localhost:8000/v1", False),
+        ("http://192.168.1.20:8000/v1", False),
+        ("https://api.example.org/v1", True),
+    ],
+)
+def test_servers_near_you_are_not_taken_for_paid_ones(url, paid):
+    assert find_target(url).paid is paid
+
+
+def test_the_banner_is_honest_about_model_and_money():
+    local = repr(banner("local"))
+    assert "tinygpt" in local
+    assert "Free" in local
+    paid = banner("openai")
+    assert "costs money" in repr(paid)
+    assert "2027-01-14" in paid._repr_html_()

@@ -1,0 +1,87 @@
+import pytest
+
+from finetune_kit.evaluate import (
+    Scores,
+    bootstrap,
+    proverb_graders,
+    read_jsonl,
+    score,
+    wilson,
+)
+from tests.learner import PROVERBS
+
+ANGER = {"question": "Why do I shout?", "topic": "anger"}
+MONEY = {"question": "Where did it go?", "topic": "money"}
+
+
+@pytest.fixture(scope="module")
+def graders():
+    return proverb_graders(PROVERBS / "proverbs.jsonl")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "Ira furor brevis est",
+        "ira furor brevis est.",
+        "  Ira  furor\nbrevis est!  ",
+    ],
+)
+def test_case_white_space_and_a_final_stop_are_free(graders, answer):
+    assert graders["well-formed"](answer, ANGER)
+    assert graders["on topic"](answer, ANGER)
+
+
+@pytest.mark.parametrize("answer", ["", "Ira furor est", "Anger is short.", "?"])
+def test_anything_else_is_not_a_proverb(graders, answer):
+    assert not graders["well-formed"](answer, ANGER)
+    assert not graders["on topic"](answer, ANGER)
+
+
+def test_a_proverb_about_something_else_is_well_formed_but_off_topic(graders):
+    assert graders["well-formed"]("Ira furor brevis est", MONEY)
+    assert not graders["on topic"]("Ira furor brevis est", MONEY)
+
+
+def test_every_training_answer_is_well_formed(graders):
+    rows = read_jsonl(PROVERBS / "train.jsonl")
+    answers = [row["messages"][-1]["content"] for row in rows]
+    assert all(graders["well-formed"](answer, {}) for answer in answers)
+
+
+def test_wilson_agrees_with_published_values():
+    # Newcombe (1998), Statistics in Medicine 17, table I, method 3
+    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
+    assert wilson(15, 148) == pytest.approx((0.0624, 0.1605), abs=5e-5)
+    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
+
+
+def test_bootstrap_covers_the_mean_and_repeats_itself():
+    values = [n / 10 for n in range(11)] * 5
+    low, high = bootstrap(values)
+    assert low < 0.5 < high
+    assert (low, high) == bootstrap(values)
+
+
+def test_scores_show_model_n_value_and_interval(graders):
+    answers = ["Ira furor brevis est", "no idea"]
+    metrics = score(answers, [ANGER, MONEY], graders)
+    scores = Scores({"tuned": metrics})
+    assert scores["tuned"]["on topic"].value == 0.5
+    assert scores.to_dicts()[0] == {
+        "model": "tuned",
+        "metric": "well-formed",
+        "n": 2,
+        "value": 0.5,
+        "95 % interval": "0.095 to 0.905",
+    }
+
+
+def test_grades_that_are_not_yes_or_no_get_a_mean():
+    (metric,) = score(["abc", "a"], [{}, {}], {"length": lambda answer, _: len(answer)})
+    assert (metric.value, metric.low, metric.high) == (2, 1, 3)
+
+
+def test_scoring_nothing_is_an_error():
+    with pytest.raises(ValueError, match="no rows"):
+        score([], [], {})

@@ -91,5 +91,6 @@ def _unexpected(request: Request, error: Exception) -> JSONResponse:
 
 
 def _warm_up() -> None:
-    """Import what the first request with a body needs (`openai` takes 0.6 s)."""
+    """Load what the first requests need (`openai` alone takes 0.6 s)."""
     jobs.parameters()
+    chat.warm_up()

@@ -13,16 +13,20 @@ import random
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
-from pretraining.noise import roughen
+from pretraining.noise import roughen, thin
 
 HERE = Path(__file__).parent
 PROVERBS = HERE.parent / "data" / "proverbs" / "proverbs.jsonl"
 HELD_OUT = 4  # the last questions and troubles of each topic are kept for development
 
 ADVICE = 20  # pieces of advice a topic: the model has room for so many
+
+EASY = 10_000  # conversations before the share of naming topics begins to fall
+FIRST_NAMING = 0.8  # that share at first
 
 Message = dict[str, str]
 
@@ -72,26 +76,37 @@ def load_topics(*, held_out: bool = False) -> list[Topic]:
 class Corpus:
     """A seeded stream of conversations."""
 
-    def __init__(self, seed: int) -> None:
-        self.rng = random.Random(seed)
+    def __init__(self, seed: int, easy: int = EASY) -> None:
+        self.rng, self.easy = random.Random(seed), easy
         self.topics = load_topics()
         self.frames = load_toml("frames.toml")
         self.world = load_toml("world.toml")
         self.kinds: list[tuple[Callable[[], Conversation], float]] = [
-            (self.advice, 0.36),
-            (self.latin, 0.30),
-            (self.about, 0.12),
-            (self.copying, 0.06),
-            (self.fact, 0.06),
-            (self.unknown, 0.04),
-            (self.obeyed, 0.03),
-            (self.text, 0.03),
+            (self.advice, 0.27),
+            (self.latin, 0.33),
+            (self.about, 0.26),
+            (self.copying, 0.04),
+            (self.fact, 0.04),
+            (self.unknown, 0.03),
+            (self.obeyed, 0.02),
+            (self.text, 0.01),
         ]
 
     def __iter__(self) -> Iterator[Conversation]:
+        """First mostly the naming of topics, then more and more of everything.
+
+        All at once, the model learns whole answers by heart and for thousands of steps
+        does not look at the question; once it knows topics, the rest builds on them.
+        """
         makers, weights = zip(*self.kinds, strict=True)
-        while True:
-            yield self.rng.choices(makers, weights)[0]()
+        for i in count():
+            naming = 0.0
+            if i < 2 * self.easy:
+                naming = FIRST_NAMING * min(1.0, 2 - i / self.easy)
+            if self.rng.random() < naming:
+                yield self.about()
+            else:
+                yield self.rng.choices(makers, weights)[0]()
 
     # ------------------------------------------------------------------ questions
 
@@ -119,7 +134,7 @@ class Corpus:
                     self.frame("doing", rng.choice(topic.doings)),
                 ]
             )
-        elif kind < 0.93:
+        elif kind < 0.9:
             text = " ".join(sentence(t) for t in rng.sample(topic.troubles, 2))
         else:
             text = rng.choice(self.frames["word"])
@@ -129,6 +144,8 @@ class Corpus:
             text = f"{rng.choice(self.frames['opening'])} {text[0].lower()}{text[1:]}"
         elif rng.random() < 0.1:
             text = f"{text} {rng.choice(self.frames['closing'])}"
+        if rng.random() < 0.4:
+            text = thin(text, rng)
         return roughen(text[0].upper() + text[1:], rng)
 
     def some_words(self, topic: Topic) -> str:
@@ -166,20 +183,20 @@ class Corpus:
         rng, kind = self.rng, self.rng.random()
         topic = rng.choice(self.topics)
         proverb = rng.choice(topic.proverbs)
-        if kind < 0.55:
+        if kind < 0.5:
             turns = [message("system", rng.choice(self.frames["latin_system"]))]
             for _ in range(rng.choice((1, 1, 1, 2))):
                 turns += exchange(self.question(topic), proverb["latin"])
                 topic = rng.choice(self.topics)
                 proverb = rng.choice(topic.proverbs)
             return Conversation(tuple(turns))
-        if kind < 0.75:
+        if kind < 0.68:
             asked = self.frame("latin_request", self.question(topic))
             return Conversation((*self.system(), *exchange(asked, proverb["latin"])))
-        if kind < 0.83:
+        if kind < 0.88:
             asked = self.frame("latin_topic", self.some_words(topic))
             return Conversation((*self.system(), *exchange(asked, proverb["latin"])))
-        if kind < 0.92:
+        if kind < 0.95:
             asked, answer = self.frame("meaning", proverb["latin"]), proverb["english"]
         else:
             asked = self.frame("translation", proverb["english"].rstrip("."))
@@ -189,7 +206,7 @@ class Corpus:
     def about(self) -> Conversation:
         rng, topic = self.rng, self.rng.choice(self.topics)
         kind = rng.random()
-        if kind < 0.5:
+        if kind < 0.6:
             asked = self.frame("about_word", self.some_words(topic))
             return Conversation(tuple(exchange(asked, f"It is about {topic.name}.")))
         if kind < 0.75:

@@ -34,6 +34,13 @@ def roughen(text: str, rng: random.Random) -> str:
     return text
 
 
+def thin(text: str, rng: random.Random) -> str:
+    """Some words lost, so that no single phrase gives the topic away."""
+    words, rate = text.split(" "), rng.choice((0.1, 0.15, 0.25))
+    kept = [word for word in words if rng.random() > rate]
+    return " ".join(kept or words)
+
+
 def slip(word: str, rng: random.Random) -> str:
     """One slip: a letter lost, doubled, swapped or hit beside; or a short form."""
     if word in SHORT:

@@ -29,8 +29,9 @@ from finetune_kit.engines.tinygpt.model import (
     loss_and_gradient,
 )
 from finetune_kit.engines.tinygpt.tokenizer import END, TEXT, Tokenizer, load
+from finetune_kit.engines.tinygpt.weights import load as load_weights
 from finetune_kit.engines.tinygpt.weights import save
-from pretraining.corpus import Conversation, Corpus
+from pretraining.corpus import EASY, Conversation, Corpus
 from pretraining.muon import Muon
 
 USER_WEIGHT = 0.2  # loss on what the user says, in a quarter of the conversations
@@ -52,11 +53,17 @@ class Plan:
     warmup: int = 50
     decay: float = 0.05
     seed: int = 0
+    start: Path | None = None  # weights to go on from, else a new model
+    peak: float = 1.0  # share of the rates above, lower for going on
+
+    @property
+    def easy(self) -> int:
+        return 0 if self.start else EASY
 
 
-def examples(tokenizer: Tokenizer, seed: int) -> Iterator[Example]:
+def examples(tokenizer: Tokenizer, seed: int, easy: int) -> Iterator[Example]:
     rng = Random(seed)
-    for conversation in Corpus(seed):
+    for conversation in Corpus(seed, easy):
         yield encode(tokenizer, conversation, rng)
 
 
@@ -74,9 +81,10 @@ def encode(tokenizer: Tokenizer, conversation: Conversation, rng: Random) -> Exa
     return example
 
 
-def micro_batches(tokenizer: Tokenizer, seed: int) -> Iterator[list[Example]]:
+def micro_batches(plan: Plan, rank: int) -> Iterator[list[Example]]:
     """A few conversations of about the same length at a time, so padding is rare."""
-    stream, rng = examples(tokenizer, seed), Random(seed)
+    seed = plan.seed * 1000 + rank
+    stream, rng = examples(load(), seed, plan.easy), Random(seed)
     while True:
         pool = sorted(islice(stream, POOL), key=lambda e: len(e.tokens))
         parts = [pool[i : i + MICRO] for i in range(0, POOL, MICRO)]
@@ -122,7 +130,7 @@ def take(left: Any) -> bool:
 def work(rank: int, plan: Plan, theta: Any, share: Share, left: Any, gate: Any) -> None:
     """One process: a share of the gradient, wait, let the first update, wait."""
     p = Parameters(Config(), np.frombuffer(theta, np.float32))
-    g, parts = p.like(), micro_batches(load(), plan.seed * 1000 + rank)
+    g, parts = p.like(), micro_batches(plan, rank)
     for _ in range(plan.steps):
         share.compute(p, g, parts, left)
         gate.wait()
@@ -131,7 +139,8 @@ def work(rank: int, plan: Plan, theta: Any, share: Share, left: Any, gate: Any) 
 
 def pretrain(plan: Plan, out: Path) -> None:
     context = mp.get_context("spawn")
-    start = Parameters.initial(Config(), plan.seed).flat
+    first = load_weights(plan.start) if plan.start else None
+    start = (first or Parameters.initial(Config(), plan.seed)).flat
     theta = context.RawArray("f", start.size)
     shares = [Share(start.size) for _ in range(plan.processes)]
     left = context.Value("i", plan.batch // MICRO)
@@ -142,7 +151,7 @@ def pretrain(plan: Plan, out: Path) -> None:
         arguments = (rank, plan, theta, shares[rank], left, gate)
         context.Process(target=work, args=arguments, daemon=True).start()
     optimiser, muon, g = Adam(p), Muon(p), p.like()
-    parts = micro_batches(load(), plan.seed * 1000)
+    parts = micro_batches(plan, 0)
     started, mean = time.monotonic(), 0.0
     for step in range(1, plan.steps + 1):
         shares[0].compute(p, g, parts, left)
@@ -150,7 +159,7 @@ def pretrain(plan: Plan, out: Path) -> None:
         weight = sum(share.weight.value for share in shares)
         np.sum([share.gradient for share in shares], axis=0, out=g.flat)
         g.flat /= np.float32(weight)
-        share_of_peak = schedule(step, plan.steps, 1.0, plan.warmup, 0.02)
+        share_of_peak = schedule(step, plan.steps, plan.peak, plan.warmup, 0.02)
         muon.step(g, plan.muon_rate * share_of_peak)
         optimiser.step(g, plan.learning_rate * share_of_peak)
         shrink(p, np.float32(1 - plan.learning_rate * share_of_peak * plan.decay))
@@ -181,9 +190,16 @@ def main() -> None:
     parser.add_argument("--batch", type=int, default=32)
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--peak", type=float, default=1.0)
     arguments = parser.parse_args()
     plan = Plan(
-        arguments.steps, arguments.batch, arguments.processes, seed=arguments.seed
+        arguments.steps,
+        arguments.batch,
+        arguments.processes,
+        seed=arguments.seed,
+        start=arguments.start,
+        peak=arguments.peak,
     )
     pretrain(plan, arguments.out)
 

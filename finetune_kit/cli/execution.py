@@ -59,15 +59,15 @@ def execute(path: Path, values: dict[str, Any], write: bool = False) -> Run:
 def _execute(path: Path, out: Path, values: dict[str, Any]) -> Run:
     started = time.perf_counter()
     try:
-        papermill.execute_notebook(
-            str(path),
-            str(out),
-            values,
-            cwd=str(path.parent.resolve()),
-            progress_bar=False,
-            # a kernel on TCP warns that it is not encrypted; Windows has no ipc
-            config=None if sys.platform == "win32" else IPC,
-        )
+        with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as sockets:
+            papermill.execute_notebook(
+                str(path),
+                str(out),
+                values,
+                cwd=str(path.parent.resolve()),
+                progress_bar=False,
+                config=_transport(sockets),
+            )
         result = "ok"
     except PapermillExecutionError as error:
         result = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
@@ -77,7 +77,14 @@ def _execute(path: Path, out: Path, values: dict[str, Any]) -> Run:
     return Run(path.name, count, seconds, result)
 
 
-IPC = Config({"KernelManager": {"transport": "ipc"}})
+def _transport(sockets: str) -> Config:
+    """Unix sockets: a kernel on TCP warns that it is not encrypted.
+
+    In a folder of their own, or two runs at once would share them.
+    """
+    if sys.platform == "win32":
+        return Config()
+    return Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
 
 
 @contextmanager

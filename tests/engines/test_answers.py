@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from finetune_kit.engines.tinygpt import tokenizer as tokens
+
 
 class Talk:
     """A running answer process and the lines it wrote."""
@@ -89,6 +91,24 @@ def test_logprobs_are_sorted_and_hold_the_greedy_token_first(talk: Talk) -> None
         assert len(top) == 3
         assert top == sorted(top, reverse=True)
         assert line["logprob"] == top[0] <= 0
+
+
+def bias_towards(content: str) -> dict[str, float]:
+    """A logit bias that lets an answer hold only the tokens of this text."""
+    return {str(token): 100.0 for token in tokens.load().encode(content)}
+
+
+@pytest.mark.parametrize("content", ["Festina lente", "ROMA", "é", "日本", "a-B"])
+def test_the_bytes_of_the_tokens_make_up_the_answer(talk: Talk, content: str) -> None:
+    drawn = {"seed": 1, "max_tokens": 12, "logit_bias": bias_towards(content)}
+    *lines, _ = talk.ask(sampling=drawn | {"top_logprobs": 5})
+    data = b"".join(bytes(line["bytes"]) for line in lines)
+    whole = data.decode("utf-8", "replace")
+    assert whole.rstrip("\ufffd") == text(lines).rstrip("\ufffd")
+    for line in lines:
+        shown = {key: line[key] for key in ("token", "bytes", "logprob")}
+        if line["logprob"] >= line["top"][-1]["logprob"]:
+            assert shown in line["top"]
 
 
 def test_a_stop_sequence_is_left_out_and_ends_the_answer(talk: Talk) -> None:

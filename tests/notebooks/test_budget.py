@@ -53,7 +53,7 @@ def test_code_cells_have_prose_between_them(notebook):
 
 def test_prose_is_brief(notebook):
     prose = sources(notebook, "markdown")
-    words = [len(re.findall(r"[\w’'-]+", source)) for source in prose]
+    words = [len(re.findall(r"[\w'-]+", source)) for source in prose]
     assert max(words) <= 140
     assert statistics.quantiles(words, n=20, method="inclusive")[-1] <= 90
     assert sum(words) <= 1000

@@ -99,7 +99,8 @@ def test_proxies_and_keys_of_the_environment_change_nothing_and_only_loopback_is
     tmp_path,
 ):
     log = tmp_path / "sockets.log"
-    watched = {"PYTHONPATH": str(HERE / "loopback_only"), "SOCKET_LOG": str(log)}
+    path = os.pathsep.join([str(HERE / "loopback_only"), *sys.path])
+    watched = {"PYTHONPATH": path, "SOCKET_LOG": str(log)}
     with fresh_home(tmp_path / "ws"):
         finish(start("-p", "n_epochs", "1", **watched, **HOSTILE))
     lines = log.read_text(encoding="utf-8").splitlines()

@@ -13,6 +13,7 @@ import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterator
+from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def answer(request: Line, p: Parameters, tokenizer: Tokenizer) -> Iterator[Line]
             reason = "stop"
             break
         count += 1
-        line = token_line(step, tokenizer) | {"text": decoder.feed(step.token)}
+        line = token_line(step, decoder)
         yield from stops.feed(line)
         if stops.found:
             reason = "stop"
@@ -113,13 +114,29 @@ def sampling(settings: Line, tokenizer: Tokenizer) -> Sampling:
     )
 
 
-def token_line(step: Step, tokenizer: Tokenizer) -> Line:
-    def shown(token: int, logprob: float) -> Line:
-        name = tokenizer.name(token)
-        return {"token": name, "bytes": list(name.encode()), "logprob": logprob}
+def token_line(step: Step, decoder: Decoder) -> Line:
+    """The chosen token goes into `decoder`, its alternatives into copies of it."""
 
-    top = [shown(token, logprob) for token, logprob in step.top]
-    return {"event": "token", **shown(step.token, step.logprob), "top": top}
+    def shown(token: int, logprob: float, decoder: Decoder) -> tuple[str, Line]:
+        text, data = spoken(token, decoder)
+        name = text or decoder.tokenizer.name(token)
+        return text, {"token": name, "bytes": list(data), "logprob": logprob}
+
+    top = [shown(token, logprob, copy(decoder))[1] for token, logprob in step.top]
+    text, chosen = shown(step.token, step.logprob, decoder)
+    return {"event": "token", **chosen, "top": top, "text": text}
+
+
+def spoken(token: int, decoder: Decoder) -> tuple[str, bytes]:
+    """What `token` adds to the answer: whole characters, and bytes (parts of one too).
+
+    Marks, such as the one for a capital, add nothing by themselves.
+    """
+    inside = bool(decoder.pending)
+    text = decoder.feed(token)
+    if inside or decoder.pending:
+        return text, decoder.tokenizer.bytes[token]
+    return text, text.encode("utf-8", "surrogatepass")
 
 
 class Stops:

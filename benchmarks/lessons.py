@@ -18,6 +18,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, stdev
 
+from finetune_kit.catalog import base
 from finetune_kit.engines.contract import Metrics
 from finetune_kit.engines.tinygpt import tokenizer, weights
 from finetune_kit.engines.tinygpt.chat import encode_example, encode_prompt
@@ -30,7 +31,7 @@ ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data" / "proverbs"
 CARD = ROOT / "finetune_kit" / "engines" / "tinygpt" / "MODEL_CARD.md"
 SYSTEM = "You are a smart assistant that replies with Latin proverbs."
-RATE = 5e-4  # the learning rate that `auto` stands for
+RATE = base("tinygpt").learning_rate  # what a multiplier of 1, `auto`, stands for
 SEEDS = (1, 2, 3)
 BEGIN, FINISH = "<!-- figures: begin -->", "<!-- figures: end -->"
 
@@ -47,6 +48,10 @@ class Run:
     system: str = SYSTEM
     metrics: list[Metrics] = field(default_factory=list)
     hits: Mapping[str, list[bool]] = field(default_factory=dict)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        return len(self.metrics) // self.n_epochs
 
     def share(self, name: str) -> float:
         return fmean(self.hits[name])
@@ -165,10 +170,12 @@ def all_runs(runs: Sequence[Run]) -> list[str]:
 def train_losses(run: Run) -> str:
     if not run.metrics:
         return ""
-    per_epoch = len(run.metrics) // run.n_epochs
-    first = fmean(m["train_loss"] for m in run.metrics[:per_epoch])
-    last = fmean(m["train_loss"] for m in run.metrics[-per_epoch:])
-    return f"{first:.2f}, {last:.2f}"
+    first = fmean(m["train_loss"] for m in run.metrics[: run.steps_per_epoch])
+    return f"{first:.2f}, {last_epoch_loss(run):.2f}"
+
+
+def last_epoch_loss(run: Run) -> float:
+    return fmean(m["train_loss"] for m in run.metrics[-run.steps_per_epoch :])
 
 
 def thinned(values: Sequence[float], most: int = 7) -> list[float]:
@@ -183,9 +190,9 @@ def claims(runs: Sequence[Run]) -> dict[str, bool]:
     by_name = {run.name: run for run in runs}
     tuned = [run for run in runs if run.name.startswith("tuned")]
     over = by_name["25 examples, 20 epochs"].valid_losses()
-    hot = by_name["learning rate x 30"].metrics
+    hot = [m["train_loss"] for m in by_name["learning rate x 30"].metrics]
     slow = by_name["learning rate x 0.1"]
-    mean_loss = fmean(t.valid_losses()[-1] for t in tuned)
+    learnt = fmean(last_epoch_loss(t) for t in tuned)
     return {
         "the base answers no test question with a proverb": not any(
             runs[0].hits["well-formed"]
@@ -197,10 +204,8 @@ def claims(runs: Sequence[Run]) -> dict[str, bool]:
             b < a for a, b in pairwise(over)
         )
         and over[-1] > min(over) + 0.02,
-        "a tenth of the learning rate under-fits": slow.valid_losses()[-1]
-        > mean_loss + 0.05,
-        "thirty times the learning rate diverges": hot[-1]["train_loss"]
-        > hot[0]["train_loss"],
+        "a tenth of the learning rate under-fits": last_epoch_loss(slow) > learnt + 0.1,
+        "thirty times the learning rate diverges": fmean(hot[-10:]) > hot[0],
     }
 
 

@@ -83,8 +83,8 @@ class Corpus:
         self.world = load_toml("world.toml")
         self.kinds: list[tuple[Callable[[], Conversation], float]] = [
             (self.advice, 0.27),
-            (self.latin, 0.33),
-            (self.about, 0.26),
+            (self.latin, 0.37),
+            (self.about, 0.22),
             (self.copying, 0.04),
             (self.fact, 0.04),
             (self.unknown, 0.03),
@@ -116,17 +116,17 @@ class Corpus:
     def question(self, topic: Topic) -> str:
         """A question about the topic, in any wording that people use."""
         rng, kind = self.rng, self.rng.random()
-        if kind < 0.26:
+        if kind < 0.28:
             text = rng.choice(topic.questions)
-        elif kind < 0.42:
+        elif kind < 0.40:
             text = self.frame("doing", rng.choice(topic.doings))
-        elif kind < 0.56:
+        elif kind < 0.50:
             text = self.frame("thing", rng.choice(topic.things))
-        elif kind < 0.76:
+        elif kind < 0.78:
             text = sentence(rng.choice(topic.troubles))
             if rng.random() < 0.7:
                 text += " " + rng.choice(self.frames["closing"])
-        elif kind < 0.86:
+        elif kind < 0.88:
             text = sentence(rng.choice(topic.troubles))
             text += " " + rng.choice(
                 [
@@ -134,7 +134,7 @@ class Corpus:
                     self.frame("doing", rng.choice(topic.doings)),
                 ]
             )
-        elif kind < 0.9:
+        elif kind < 0.92:
             text = " ".join(sentence(t) for t in rng.sample(topic.troubles, 2))
         else:
             text = rng.choice(self.frames["word"])
@@ -144,7 +144,7 @@ class Corpus:
             text = f"{rng.choice(self.frames['opening'])} {text[0].lower()}{text[1:]}"
         elif rng.random() < 0.1:
             text = f"{text} {rng.choice(self.frames['closing'])}"
-        if rng.random() < 0.4:
+        if rng.random() < 0.5:
             text = thin(text, rng)
         return roughen(text[0].upper() + text[1:], rng)
 

@@ -145,6 +145,7 @@ async def _serve(kit: Kit, listening: socket.socket) -> None:
             log_config=None,
             access_log=False,
             server_header=False,
+            timeout_keep_alive=75,  # a learner reads between two cells: keep the line
             timeout_graceful_shutdown=2,
         )
     )

@@ -1,6 +1,7 @@
 """The answer process over its real pipes: streaming, stops, sampling, errors."""
 
 import json
+import math
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 
 from finetune_kit.engines.tinygpt import tokenizer as tokens
+from finetune_kit.engines.tinygpt import weights
 
 
 class Talk:
@@ -177,3 +179,16 @@ def test_damaged_weights_are_an_error_and_the_process_goes_on(
 def test_a_plain_prompt_is_continued(talk: Talk) -> None:
     lines = talk.ask(messages=None, prompt="Once upon a time", sampling=greedy())
     assert lines[-1]["event"] == "end"
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+def test_a_model_trained_to_pieces_talks_nonsense_in_valid_numbers(
+    talk: Talk, tmp_path: Path, value: float
+) -> None:
+    p = weights.load(None)
+    p.flat[::2] = value
+    path = tmp_path / "weights.npz"
+    weights.save(p, path)
+    *lines, end = talk.ask(weights=str(path), sampling={"max_tokens": 5, "seed": 1})
+    assert end["event"] == "end"
+    assert all(math.isfinite(line["logprob"]) for line in lines)

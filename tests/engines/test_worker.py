@@ -1,6 +1,7 @@
 """The worker process, as the server starts it: spec in, events and checkpoints out."""
 
 import json
+import math
 import signal
 import subprocess
 import sys
@@ -162,3 +163,34 @@ def test_missing_weights_end_with_an_error_line(tmp_path: Path) -> None:
     folder = make_job(tmp_path, base_weights=str(tmp_path / "nothing.npz"))
     assert start(folder).wait(60) == 1
     assert events(folder)[-1]["type"] == "error"
+
+
+def test_a_loss_that_is_no_number_ends_the_job_and_says_what_to_change(
+    tmp_path: Path,
+) -> None:
+    folder = make_job(tmp_path, learning_rate=1e30)
+    assert start(folder).wait(60) == 1
+    *before, error = events(folder)
+    assert error["type"] == "error"
+    assert "lower learning_rate_multiplier" in error["message"]
+    assert all(math.isfinite(event["data"]["train_loss"]) for event in before)
+
+
+def test_a_job_of_one_step_ends_with_whole_weights_or_not_at_all(
+    tmp_path: Path,
+) -> None:
+    once = {"n_epochs": 1, "batch_size": 12, "learning_rate_multiplier": 1.0}
+    folder = make_job(tmp_path, learning_rate=1e300, hyperparameters=once)
+    assert start(folder).wait(60) == 1
+    assert not (folder / "ckpt").exists()
+
+
+def test_answers_beyond_the_context_cannot_be_learnt_and_the_error_says_so(
+    tmp_path: Path,
+) -> None:
+    folder = make_job(tmp_path)
+    question = {"role": "user", "content": "word " * 1000}
+    row = {"messages": [question, {"role": "assistant", "content": "Yes."}]}
+    (folder / "train.jsonl").write_text(json.dumps(row), "utf-8")
+    assert start(folder).wait(60) == 1
+    assert "within the first 512 tokens" in events(folder)[-1]["message"]

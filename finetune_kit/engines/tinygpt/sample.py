@@ -67,7 +67,10 @@ def choose(
     logits: Array, counts: Array, sampling: Sampling, rng: np.random.Generator
 ) -> Step:
     """Draw one token; `counts` (V,) says how often each was generated so far."""
-    logits = logits.astype(np.float64)
+    # A model that was trained to pieces computes NaN: it talks nonsense, and goes on.
+    logits = np.nan_to_num(
+        logits.astype(np.float64), nan=0.0, posinf=1e30, neginf=-1e30
+    )
     logits[NEVER] = -np.inf
     for token, bias in sampling.logit_bias.items():
         logits[token] += bias

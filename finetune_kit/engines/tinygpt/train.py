@@ -35,7 +35,10 @@ class Settings:
 
 
 class Training:
-    """A job under way: weights, optimiser, and the position in the data."""
+    """A job under way: weights, optimiser, and the position in the data.
+
+    A step raises FloatingPointError where training has left the numbers.
+    """
 
     def __init__(
         self,
@@ -65,6 +68,7 @@ class Training:
         self.step_number += 1
         loss = loss_and_gradient(self.p, *batch(self.next_examples()), self.g)
         self.adam.step(self.g, self.learning_rate())
+        self.refuse_divergence(loss.loss)
         metrics: Metrics = {
             "step": self.step_number,
             "total_steps": self.total_steps,
@@ -74,6 +78,16 @@ class Training:
         if self.validation:
             self.validate(metrics)
         return metrics
+
+    def refuse_divergence(self, loss: float) -> None:
+        """A model of NaN has no answers; the weights are looked at once an epoch."""
+        whole = not self.at_epoch_end or np.isfinite(self.p.flat.sum())
+        if not (math.isfinite(loss) and whole):
+            raise FloatingPointError(
+                f"At step {self.step_number} the loss is not a number any more: the "
+                "learning rate is far too high. Create the job again with a lower "
+                "learning_rate_multiplier, or with 'auto'."
+            )
 
     def next_examples(self) -> list[Example]:
         """The batch of the current step; the order depends on seed and epoch alone."""

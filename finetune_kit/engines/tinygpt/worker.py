@@ -142,7 +142,11 @@ class Job:
                     level="warn",
                 )
         if not found:
-            raise ValueError("no example has a token to learn")
+            raise ValueError(
+                "No example has a token to learn. Each needs an assistant message "
+                "whose weight is not 0, and it must begin within the first "
+                f"{context} tokens, which is all that tinygpt reads."
+            )
         return found
 
     # -------------------------------------------------------------------- checkpoints

@@ -24,7 +24,7 @@ from finetune_kit.workspace import home, locked
 
 START_SECONDS = 30.0
 POLL_SECONDS = 0.02
-ANSWER_SECONDS = 2.0  # for /healthz and the administration calls
+ANSWER_SECONDS = 10.0  # for /healthz and the administration calls, on a busy machine
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,14 @@ class Server:
 
     def admin(self, method: str, path: str) -> dict[str, Any]:
         """Call ``/_kit/…``: stop, status, reset."""
-        status, body = _call(self.port, method, path, self.key)
+        try:
+            status, body = _call(self.port, method, path, self.key)
+        except TimeoutError:
+            raise ServerError(
+                f"The local API (process {self.pid}) did not answer {method} {path} "
+                f"within {ANSWER_SECONDS:.0f} s. Try again; if it stays like this, end "
+                "that process: the next connect() starts the local API anew."
+            ) from None
         if status != 200:
             raise ServerError(f"{method} {path} answered {status}: {body}")
         return body

@@ -82,9 +82,9 @@ class Corpus:
         self.frames = load_toml("frames.toml")
         self.world = load_toml("world.toml")
         self.kinds: list[tuple[Callable[[], Conversation], float]] = [
-            (self.advice, 0.27),
+            (self.advice, 0.32),
             (self.latin, 0.37),
-            (self.about, 0.22),
+            (self.about, 0.17),
             (self.copying, 0.04),
             (self.fact, 0.04),
             (self.unknown, 0.03),

@@ -72,7 +72,7 @@ def test_the_bases_of_the_2023_api_are_known_but_not_tunable_through_jobs(name):
 @pytest.mark.parametrize("base", catalog.bases(), ids=lambda base: base.name)
 def test_the_auto_multiplier_gives_the_engines_good_rate(base):
     rate = base.auto_learning_rate_multiplier * base.learning_rate
-    assert rate == pytest.approx(2e-4)
+    assert rate == pytest.approx(2.5e-4)
 
 
 @pytest.mark.parametrize("base", catalog.bases(), ids=lambda base: base.name)

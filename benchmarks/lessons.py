@@ -187,6 +187,7 @@ def thinned(values: Sequence[float], most: int = 7) -> list[float]:
 
 def claims(runs: Sequence[Run]) -> dict[str, bool]:
     """The statements that the lessons make, true or not."""
+    test = read_jsonl(DATA / "test.jsonl")
     by_name = {run.name: run for run in runs}
     tuned = [run for run in runs if run.name.startswith("tuned")]
     over = by_name["25 examples, 20 epochs"].valid_losses()
@@ -194,8 +195,9 @@ def claims(runs: Sequence[Run]) -> dict[str, bool]:
     slow = by_name["learning rate x 0.1"]
     learnt = fmean(last_epoch_loss(t) for t in tuned)
     return {
-        "the base answers no test question with a proverb": not any(
-            runs[0].hits["well-formed"]
+        "the base answers with a proverb only who asks for the Romans": not any(
+            hit and not asks_for_latin(row["question"])
+            for hit, row in zip(runs[0].hits["well-formed"], test, strict=True)
         ),
         "tuned: >= 95 % well-formed": fmean(t.share("well-formed") for t in tuned)
         >= 0.95,
@@ -207,6 +209,11 @@ def claims(runs: Sequence[Run]) -> dict[str, bool]:
         "a tenth of the learning rate under-fits": last_epoch_loss(slow) > learnt + 0.1,
         "thirty times the learning rate diverges": fmean(hot[-10:]) > hot[0],
     }
+
+
+def asks_for_latin(question: str) -> bool:
+    """One test question says "what would the romans say": then the base does, too."""
+    return bool(re.search("latin|roman", question, re.IGNORECASE))
 
 
 def main() -> int:

@@ -192,6 +192,11 @@ class Lifecycle:
 
     def _start(self, job: Row) -> None:
         folder = self._kit.home.job(job["id"])
+        if job["base_weights"] and not Path(job["base_weights"]).is_file():
+            self._fail(
+                job, "model_not_available", wording.base_gone(job["model"]), "model"
+            )
+            return
         write_json(folder / contract.SPEC, _spec(job, self._kit))
         with story(self._kit, job["id"], "queued") as told:
             told.set(status="running", starts=1)

@@ -48,3 +48,10 @@ def checkpoint(step: int, name: str) -> str:
 
 def new_model(name: str) -> str:
     return f"New fine-tuned model created: {name}"
+
+
+def base_gone(model: str) -> str:
+    return (
+        f"The model {model} was deleted before this job could start from it. Create "
+        "the job again from another model."
+    )

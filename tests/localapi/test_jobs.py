@@ -265,6 +265,15 @@ def test_a_worker_that_dies_again_and_again_fails_the_job(server, client):
     assert [event.data["step"] for event in steps] == [1, 2]  # once, not three times
 
 
+def test_a_job_whose_base_was_deleted_meanwhile_says_so(server, client):
+    base = server.finished(create(client).id).fine_tuned_model
+    job = create(client, model=base)
+    client.models.delete(base)  # the files are still being validated
+    error = server.finished(job.id).error
+    assert (error.code, error.param) == ("model_not_available", "model")
+    assert f"The model {base} was deleted" in error.message
+
+
 def test_a_loss_that_diverges_is_null_and_not_a_broken_reply(server, client):
     job = server.finished(create(client, seed=15).id)
     assert job.status == "succeeded"

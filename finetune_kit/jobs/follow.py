@@ -21,7 +21,7 @@ ENDED = {"succeeded", "failed", "cancelled"}
 PAGE = 100  # events a request
 LOCAL_SECONDS, REMOTE_SECONDS = 0.2, 5.0  # between two looks at the job
 
-_told: dict[str, set[str]] = {}  # job id -> events that this process has printed
+_told: dict[str, set[str]] = {}  # API and job -> events printed by this process
 
 
 def follow(client: OpenAI, job: FineTuningJob | str) -> FineTuningJob:
@@ -32,7 +32,7 @@ def follow(client: OpenAI, job: FineTuningJob | str) -> FineTuningJob:
     event is told twice. A failed job is shown with what to do, not raised.
     """
     id_ = job if isinstance(job, str) else job.id
-    screen = _screen(id_)
+    screen = _screen(f"{client.base_url} {id_}")
     watch = _Watch(client, id_)
     try:
         while watch.look().job.status not in ENDED:

@@ -99,7 +99,11 @@ class Lifecycle:
             self._guarded(job, self._start_validation)
         for job in self._to_start(active):
             self._guarded(job, self._start)
-        self._end_idle_validators({job["id"] for job in active})
+        alive = {job["id"] for job in active}
+        self._end_idle_validators(alive)
+        # A job can be cancelled in the very moment in which its worker starts.
+        for job_id in self._kit.runner.at_work() - alive:
+            self._kit.runner.stop(job_id, save=False)
         return bool(active)
 
     def _guarded(self, job: Row, act: Any) -> None:

@@ -51,7 +51,9 @@ def is_alive(pid: int, argument: str) -> bool:
 
 def terminate(pid: int) -> None:
     """Ask a process to end now; not an error if it has ended already."""
-    with contextlib.suppress(ProcessLookupError, PermissionError, OSError):
+    if pid <= 0:  # 0 would be this process and all of its group
+        return
+    with contextlib.suppress(OSError):
         os.kill(pid, signal.SIGTERM)
 
 

@@ -15,8 +15,9 @@ from .chat_rules import CHAT_RULES
 from .completion_rules import COMPLETION_RULES
 from .findings import Finding, Report
 from .formats import format_of, format_of_rows
+from .jsonl import Row
 from .line_rules import LINE_RULES
-from .read import Row, Source, read
+from .read import Source, read
 from .rules import COUNT_RULES, EXAMPLE_RULES, FORMAT_RULES, Example, File, Rule
 
 FormatChoice = Literal["auto", "chat", "completion"]
@@ -51,7 +52,7 @@ def check(
     examples, readable = 0, True
     for example in _examples(chain(first, rows), kind, findings):
         examples = max(examples, example.number)
-        readable = readable and example.number > 0
+        readable = not any(fault.code == "broken_table" for fault in example.faults)
     if readable:
         file = File(None, examples, kind, method)
         findings.extend(f for rule in COUNT_RULES for f in rule.findings(file))

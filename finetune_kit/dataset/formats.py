@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Literal
 
-from .read import Row
+from .jsonl import Row
 from .rules import near
 
 Format = Literal["chat", "completion", "preference"]

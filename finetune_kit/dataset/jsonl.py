@@ -1,28 +1,21 @@
-"""Bytes to rows: one JSON value a line, with its line number and what is wrong.
+"""JSON lines to rows: one value a line, with its number and what is wrong with it.
 
-Reading never stops at a bad line and never raises on bad content. A path is
-streamed, one line in memory at a time.
+Reading never stops at a bad line and never raises on bad content. One line is in
+memory at a time.
 """
 
 from __future__ import annotations
 
 import codecs
-import io
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import chain
-from os import PathLike
-from pathlib import Path
-from typing import Any, BinaryIO
-
-Source = str | PathLike[str] | bytes | Sequence[Mapping[str, Any]]
+from typing import Any, Protocol
 
 #: A longer line is not parsed: ten images of 10 MB as base64 fit into it.
 MAX_LINE_BYTES = 160 * 1024 * 1024
 
-_UTF16_32 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
 _STRING_OR_CONSTANT = re.compile(r'"(?:\\.|[^"\\])*"|NaN|-?Infinity')
 _SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
 
@@ -41,7 +34,7 @@ class Row:
     """One line: `line` counts from 1, `number` counts only the non-blank ones.
 
     `value` is the parsed JSON, None where the line could not be read. A row with the
-    number 0 stands for a whole file that is no JSONL.
+    number 0 says what is wrong with the file as a whole.
     """
 
     line: int
@@ -51,68 +44,15 @@ class Row:
     faults: tuple[Fault, ...] = ()
 
 
-def read(source: Source) -> Iterator[Row]:
-    """Rows of a path (streamed), of bytes, or of a list of dicts.
+class Lines(Protocol):
+    """What rows are read from: a binary file, or something that reads like one."""
 
-    A file that is no JSONL at all (an array, pretty-printed JSON, UTF-16) gives one
-    row that says so. Raises OSError when a path cannot be opened.
-    """
-    if isinstance(source, bytes):
-        yield from _read_stream(io.BytesIO(source))
-    elif isinstance(source, str | PathLike):
-        with Path(source).open("rb") as stream:
-            yield from _read_stream(stream)
-    else:
-        yield from _read_objects(source)
+    def readline(self, size: int = -1, /) -> bytes: ...
 
 
-def _read_objects(objects: Iterable[Any]) -> Iterator[Row]:
-    parser = _Parser()
-    for line, value in enumerate(objects, start=1):
-        try:
-            text = json.dumps(value)
-        except (TypeError, ValueError, RecursionError) as error:
-            yield Row(line, line, None, "", (Fault("not_json", str(error)),))
-        else:
-            yield parser.row(line, line, text)
-
-
-def _read_stream(stream: BinaryIO) -> Iterator[Row]:
-    start = stream.read(4)
-    stream.seek(0)
-    if start.startswith(_UTF16_32) or b"\0" in start[:2]:
-        yield Row(1, 0, None, "", (Fault("utf16"),))
-        return
-    rows = _rows(stream)
-    first = next(rows, None)
-    if first is None:
-        return
-    second = next(rows, None)
-    if code := _whole_file_code(first, second):
-        detail = first.faults[0].detail if first.faults else ""
-        yield Row(first.line, 0, first.value, first.text, (Fault(code, detail),))
-    else:
-        yield from chain([first], [second] if second else [], rows)
-
-
-def _whole_file_code(first: Row, second: Row | None) -> str | None:
-    """Whether the first two lines are pieces of one JSON text, not JSONL."""
-    cut_off = any(fault.code == "cut_off_json" for fault in first.faults)
-    opening = first.text.lstrip()[:1]
-    if opening == "[" and (cut_off or (second is None and _is_list(first))):
-        return "json_array"
-    if opening == "{" and cut_off and second and not second.text.startswith("{"):
-        return "pretty_json"
-    return None
-
-
-def _is_list(row: Row) -> bool:
-    return isinstance(row.value, list)
-
-
-def _rows(stream: BinaryIO) -> Iterator[Row]:
+def json_lines(stream: Lines) -> Iterator[Row]:
     """Rows with their faults; blank lines count as faults unless they end the file."""
-    parser = _Parser()
+    parser = Parser()
     blank: list[int] = []
     number = offset = 0
     for line, raw, whole in _lines(stream):
@@ -130,7 +70,7 @@ def _rows(stream: BinaryIO) -> Iterator[Row]:
             yield Row(line, number, None, "", (Fault("line_too_long"),))
 
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
+def _lines(stream: Lines) -> Iterator[tuple[int, bytes, bool]]:
     """Line number, bytes, and whether they are the whole line."""
     line = 0
     while raw := stream.readline(MAX_LINE_BYTES):
@@ -141,7 +81,7 @@ def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
         yield line, raw, rest is raw
 
 
-def _decoded(parser: _Parser, line: int, number: int, raw: bytes, begin: int) -> Row:
+def _decoded(parser: Parser, line: int, number: int, raw: bytes, begin: int) -> Row:
     faults: tuple[Fault, ...] = ()
     if begin == 0 and raw.startswith(codecs.BOM_UTF8):
         raw = raw.removeprefix(codecs.BOM_UTF8)
@@ -158,7 +98,7 @@ def _decoded(parser: _Parser, line: int, number: int, raw: bytes, begin: int) ->
     return Row(line, number, row.value, text, (*faults, *row.faults))
 
 
-class _Parser:
+class Parser:
     """A JSON decoder that also notes repeated keys and non-JSON numbers."""
 
     def __init__(self) -> None:

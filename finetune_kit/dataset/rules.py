@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from .findings import Finding, Severity
-from .read import Row
+from .jsonl import Row
 
 MIN_EXAMPLES = 10
 

@@ -94,7 +94,7 @@ def test_other_words_for_roles_are_asked_about_not_guessed(role: str):
         (jsonl(GOOD).decode().encode("utf-16-be"), "utf16"),
         (json.dumps(GOOD).encode(), "json_array"),
         (json.dumps(GOOD, indent=2).encode(), "json_array"),
-        (json.dumps(GOOD[0], indent=2).encode(), "pretty_json"),
+        ("\n".join(json.dumps(row, indent=2) for row in GOOD).encode(), "pretty_json"),
         (jsonl(GOOD[:9]), "too_few_examples"),
         (jsonl([{"text": "a"}] * 1 + [{"text": str(n)} for n in range(9)]),
          "unknown_format"),

@@ -308,7 +308,7 @@ def test_every_rule_has_a_fault_that_breaks_it():
 
 
 def test_a_line_too_long_to_read_is_reported(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("finetune_kit.dataset.read.MAX_LINE_BYTES", 300)
+    monkeypatch.setattr("finetune_kit.dataset.jsonl.MAX_LINE_BYTES", 300)
     lines = lines_of(plain_file())
     lines[6] = lines[6].replace("6", "6" * 1000)
     findings = check("\n".join(lines).encode()).findings

@@ -90,7 +90,7 @@ def _records(source: Sequence[Mapping[str, Any]] | Frame) -> Iterable[Any]:
     if hasattr(source, "to_dict") and not isinstance(source, Mapping):
         found: list[dict[str, Any]] = source.to_dict("records")
         return found
-    return source  # type: ignore[return-value]
+    return source
 
 
 def _read_objects(objects: Iterable[Any]) -> Iterator[Row]:
@@ -134,8 +134,8 @@ def _rows(stream: BinaryIO, found: Kind, encoding: str, name: str) -> Iterator[R
 
 def _first_error(head: bytes, encoding: str) -> str:
     """What a reader of JSON lines says to the first line."""
-    lines = head.decode(encoding, "replace").lstrip("\ufeff\r\n").splitlines()
-    row = Parser().row(1, 1, lines[0] if lines else "")
+    text = head.decode(encoding, "replace").lstrip("\ufeff\r\n")
+    row = Parser().row(1, 1, text.partition("\n")[0].rstrip("\r"))
     return row.faults[0].detail if row.faults else ""
 
 
@@ -143,7 +143,7 @@ class _Recoded:
     """Lines of a file in UTF-16 or UTF-32, as UTF-8."""
 
     def __init__(self, stream: BinaryIO, encoding: str) -> None:
-        self._text = codecs.getreader(encoding)(stream, errors="replace")
+        self._text = codecs.getreader(encoding)(stream, "replace")
 
     def readline(self, size: int = -1, /) -> bytes:
         line = self._text.readline(keepends=True)

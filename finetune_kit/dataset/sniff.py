@@ -14,6 +14,8 @@ Kind = Literal["jsonl", "json_array", "pretty_json", "csv", "tsv", "xlsx", "txt"
 
 #: So much of a file is looked at.
 HEAD_BYTES = 1 << 16
+#: `str.splitlines` would also split at U+2028 and others that JSON may hold.
+_LINE_END = re.compile(r"\r\n|\n|\r")
 _DELIMITERS = ",\t;|"
 _COLUMN = re.compile(r"\ufeff?[^\W\d][\w .()/:-]{0,40}")
 #: A table of one column is told from a text by its heading.
@@ -45,7 +47,7 @@ def kind_of(head: bytes, name: str = "") -> Kind:
         return "xlsx"
     text = head.decode(encoding_of(head), "replace")
     whole = len(head) < HEAD_BYTES
-    lines = [line for line in text.splitlines() if line.strip()]
+    lines = [line for line in _LINE_END.split(text) if line.strip()]
     if not lines:
         return "jsonl"
     if _looks_like_json(lines):
@@ -84,7 +86,7 @@ def _is_table(rows: list[list[str]], suffix: str) -> bool:
     head, body = rows[0], rows[1:]
     if len(head) < 2 or not body or len(set(head)) < len(head):
         return False
-    if not all(_COLUMN.fullmatch(cell.strip()) for cell in head):
+    if not all(_COLUMN.fullmatch(cell.rstrip()) for cell in head):
         return False
     known = _HEADINGS & {cell.strip().lstrip("\ufeff").lower() for cell in head}
     even = sum(len(row) == len(head) for row in body) / len(body)

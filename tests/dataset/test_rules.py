@@ -127,6 +127,10 @@ COMPLETION_FAULTS: list[tuple[str, Example]] = [
 ]
 #: Tested in test_check.py, because they are about the file.
 FILE_CODES = {
+    "broken_table",
+    "cells",
+    "plain_text",
+    "table",
     "bom",
     "empty_file",
     "json_array",

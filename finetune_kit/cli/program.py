@@ -8,7 +8,16 @@ from typing import Any
 import click
 
 import finetune_kit
-from finetune_kit.cli import answers, data, files, jobs, notebooks, server
+from finetune_kit.cli import (
+    answers,
+    data,
+    files,
+    jobs,
+    notebooks,
+    prepare,
+    server,
+    tokens,
+)
 
 
 class Program(click.Group):
@@ -54,6 +63,9 @@ for command in (
     notebooks.run,
     *server.commands,
     data.check,
+    prepare.prepare_data,
+    prepare.tools,
+    tokens.tokens,
     files.files,
     jobs.jobs,
     answers.chat,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from os.path import commonprefix
+from itertools import takewhile
 
 #: Ends of ordinary text: a sentence, a quotation, a bracket, a list of JSON.
 _TEXT_MARKS = frozenset(".?!,;…\"'”’»)]}。？！")  # noqa: RUF001
@@ -31,12 +31,16 @@ LAST_ENDING = " [END]"
 
 def common_prefix(texts: Sequence[str]) -> str:
     """The longest text that all begin with."""
-    return commonprefix(list(texts))
+    if not texts:
+        return ""
+    low, high = min(texts), max(texts)  # all others lie between these two
+    same = takewhile(lambda pair: pair[0] == pair[1], zip(low, high, strict=False))
+    return low[: sum(1 for _ in same)]
 
 
 def common_suffix(texts: Sequence[str]) -> str:
     """The longest text that all end with."""
-    return commonprefix([text[::-1] for text in texts])[::-1]
+    return common_prefix([text[::-1] for text in texts])[::-1]
 
 
 def instruction(texts: Sequence[str]) -> str:
@@ -54,6 +58,8 @@ def instruction(texts: Sequence[str]) -> str:
 def separator(prompts: Sequence[str]) -> str:
     """The shared end of prompts where it is a sign that the prompt is over."""
     end = _from_a_word_on(common_suffix(prompts), prompts)
+    if known := _known(end, (*SEPARATORS, LAST_SEPARATOR)):
+        return known
     return end if _is_sign(end, _TEXT_MARKS) else ""
 
 
@@ -65,9 +71,12 @@ def ending(completions: Sequence[str]) -> str:
     JSON stopped at `}` would be broken.
     """
     end = _from_a_word_on(common_suffix(completions), completions)
-    sign = _is_sign(end, _TEXT_MARKS - {"."}) or _UPPER_WORD.fullmatch(end)
-    unique = not any(end in text[: -len(end)] for text in completions) if end else False
-    return end if sign and unique else ""
+    signs = [_known(end, (*ENDINGS, LAST_ENDING))]
+    if _is_sign(end, _TEXT_MARKS - {"."}) or _UPPER_WORD.fullmatch(end):
+        signs.append(end)
+    return next(
+        (sign for sign in signs if _stands_only_at_the_end(sign, completions)), ""
+    )
 
 
 def unused_separator(prompts: Sequence[str]) -> str:
@@ -85,6 +94,15 @@ def unused_ending(completions: Sequence[str]) -> str:
 def visible(text: str) -> str:
     """``text`` with its line breaks written out."""
     return text.replace("\n", "\\n")
+
+
+def _known(end: str, signs: Sequence[str]) -> str:
+    """The longest of the usual signs that ``end`` ends with, or nothing."""
+    return max((sign for sign in signs if end.endswith(sign)), key=len, default="")
+
+
+def _stands_only_at_the_end(sign: str, texts: Sequence[str]) -> bool:
+    return bool(sign) and not any(sign in text[: -len(sign)] for text in texts)
 
 
 def _unused(choices: Sequence[str], texts: Sequence[str]) -> str | None:

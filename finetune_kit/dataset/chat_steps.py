@@ -30,7 +30,7 @@ from .completion_steps import (
     long_examples,
     some_rows,
 )
-from .remedies import Remedy, Row, listing, numbers, task_of, upper_case_rules, without
+from .remedies import Remedy, Row, lines, listing, task_of, upper_case_rules, without
 
 KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
 LEAST, GOOD = 10, 50  # examples, OpenAI's guide
@@ -58,18 +58,18 @@ def extra_keys(rows: list[Row]) -> Remedy | None:
         f"present are: {extra}",
         needed=f"Remove additional columns/keys: {extra}",
         change=lambda rows: [
-            {key: row[key] for key in row if key in KEYS} for row in rows
+            row.of({key: row[key] for key in row if key in KEYS}) for row in rows
         ],
     )
 
 
 def empty_replies(rows: list[Row]) -> Remedy | None:
-    found = numbers(rows, _is_mute)
+    found = lines(rows, _is_mute)
     if not found:
         return None
     return Remedy(
         "empty_completion",
-        said="The assistant should say something. It says nothing in rows: "
+        said="The assistant should say something. It says nothing in lines: "
         f"{listing(found)}",
         needed=f"Remove {len(found)} rows with empty replies",
         change=partial(without, unwanted=_is_mute),
@@ -89,12 +89,12 @@ def task(rows: list[Row]) -> Remedy | None:
 
 def duplicates(rows: list[Row]) -> Remedy | None:
     kept = {id(row) for row in _without_duplicates(rows)}
-    found = numbers(rows, lambda row: id(row) not in kept)
+    found = lines(rows, lambda row: id(row) not in kept)
     if not found:
         return None
     return Remedy(
         "duplicated_rows",
-        said=f"There are {len(found)} duplicated chats. These are rows: "
+        said=f"There are {len(found)} duplicated chats. These are lines: "
         f"{listing(found)}",
         advised=f"Remove {len(found)} duplicate rows",
         change=_without_duplicates,
@@ -102,7 +102,7 @@ def duplicates(rows: list[Row]) -> Remedy | None:
 
 
 def upper_case(role: str, rows: list[Row]) -> Remedy | None:
-    """Said only: lower-casing whole chats would spoil names and the start of sentences."""
+    """Said only: lower-casing whole chats would spoil names and sentences."""
     if not upper_case_rules(texts(rows, role)):
         return None
     return Remedy(
@@ -127,7 +127,7 @@ def left_over(role: str, rows: list[Row]) -> Remedy | None:
 
 
 def repeated_instruction(rows: list[Row]) -> Remedy | None:
-    """The same instruction at the head of each question belongs into a system message."""
+    """An instruction at the head of each question belongs into a system message."""
     asked = texts(rows, "user")
     prefix = instruction(asked) if len(asked) > 1 else ""
     lone = len(asked) == len(rows) and not texts(rows, "system", "developer")
@@ -137,12 +137,12 @@ def repeated_instruction(rows: list[Row]) -> Remedy | None:
 
     def moved(rows: list[Row]) -> list[Row]:
         bare = edited(rows, "user", lambda text: text.removeprefix(prefix))
-        return [row | {"messages": [system, *row["messages"]]} for row in bare]
+        return [row.of(row | {"messages": [system, *row["messages"]]}) for row in bare]
 
     return Remedy(
         "common_prompt_prefix",
-        said=f"All questions start with `{visible(prefix)}`. What is always the same is "
-        "said once, by a system message",
+        said=f"All questions start with `{visible(prefix)}`. What is always the same "
+        "is said once, by a system message",
         advised=f"Move prefix `{visible(prefix)}` into a system message",
         change=moved,
     )
@@ -254,7 +254,7 @@ def edited(rows: list[Row], role: str, edit: Callable[[str], str]) -> list[Row]:
         )
 
     return [
-        row | {"messages": [one(message) for message in row["messages"]]}
+        row.of(row | {"messages": [one(message) for message in row["messages"]]})
         if isinstance(row.get("messages"), list)
         else row
         for row in rows

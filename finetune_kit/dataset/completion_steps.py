@@ -27,8 +27,8 @@ from .remedies import (
     CannotPrepare,
     Remedy,
     Row,
+    lines,
     listing,
-    numbers,
     task_of,
     upper_case_rules,
     without,
@@ -78,7 +78,8 @@ def column(key: str, rows: list[Row]) -> Remedy | None:
         said=f"The `{key}` column/key should be lowercase",
         needed=f"Lower case column name to `{key}`",
         change=lambda rows: [
-            {key if name == meant else name: row[name] for name in row} for row in rows
+            row.of({key if name == meant else name: row[name] for name in row})
+            for row in rows
         ],
     )
 
@@ -94,29 +95,43 @@ def extra_columns(rows: list[Row]) -> Remedy | None:
         said="The input file should contain exactly two columns/keys per row. "
         f"Additional columns/keys present are: {extra}{warning}",
         needed=f"Remove additional columns/keys: {extra}",
-        change=lambda rows: [{key: row.get(key) for key in KEYS} for row in rows],
+        change=lambda rows: [
+            row.of({key: row.get(key) for key in KEYS}) for row in rows
+        ],
     )
 
 
-def as_texts(rows: list[Row]) -> Remedy:
-    """Cells become texts before the steps that look into them."""
+def as_texts(rows: list[Row]) -> Remedy | None:
+    """Values become texts before the steps that look into them."""
+
+    def is_odd(row: Row) -> bool:
+        return any(not isinstance(row.get(key), str) for key in KEYS)
+
+    found = lines(rows, is_odd)
+    if not found:
+        return None
     return Remedy(
         "texts",
-        change=lambda rows: [{key: text_of(row.get(key)) for key in KEYS} for row in rows],
+        said="Prompt and completion should be texts. They are not in lines: "
+        f"{listing(found)}",
+        needed=f"Write {len(found)} rows as texts",
+        change=lambda rows: [
+            row.of({key: text_of(row.get(key)) for key in KEYS}) for row in rows
+        ],
     )
 
 
 def empty_completions(rows: list[Row]) -> Remedy | None:
     def is_empty(row: Row) -> bool:
-        return row["completion"] == ""
+        return not row["completion"]
 
-    found = numbers(rows, is_empty)
+    found = lines(rows, is_empty)
     if not found:
         return None
     return Remedy(
         "empty_completion",
         said="`completion` column/key should not contain empty strings. These are "
-        f"rows: {listing(found)}",
+        f"lines: {listing(found)}",
         needed=f"Remove {len(found)} rows with empty completions",
         change=partial(without, unwanted=is_empty),
     )
@@ -140,13 +155,13 @@ def task(rows: list[Row]) -> Remedy | None:
 
 def duplicates(rows: list[Row]) -> Remedy | None:
     kept = {id(row) for row in without_duplicates(rows)}
-    found = numbers(rows, lambda row: id(row) not in kept)
+    found = lines(rows, lambda row: id(row) not in kept)
     if not found:
         return None
     return Remedy(
         "duplicated_rows",
         said=f"There are {len(found)} duplicated prompt-completion sets. These are "
-        f"rows: {listing(found)}",
+        f"lines: {listing(found)}",
         advised=f"Remove {len(found)} duplicate rows",
         change=without_duplicates,
     )
@@ -165,13 +180,13 @@ def long_examples(
     def is_long(row: Row) -> bool:
         return measure(row) > limit
 
-    found = numbers(rows, is_long)
+    found = lines(rows, is_long)
     if not found:
         return None
     return Remedy(
         "long_examples",
         said=f"There are {len(found)} examples that are very long, over {limit:,} "
-        f"{unit}. These are rows: {listing(found)}",
+        f"{unit}. These are lines: {listing(found)}",
         advised=f"Remove {len(found)} long examples",
         change=partial(without, unwanted=is_long),
     )
@@ -208,9 +223,11 @@ def prompt_separator(rows: list[Row]) -> Remedy | None:
     if end:
         said = f"All prompts end with suffix `{visible(end)}`"
         if len(end) > LONG_SHARED:
-            said += f". It is long; a shorter one would do, such as `{visible(suggested)}`"
+            said += (
+                f". It is long; a shorter one would do, such as `{visible(suggested)}`"
+            )
         if any(end in prompt[: -len(end)] for prompt in prompts):
-            said += ". WARNING: some prompts contain it more than once; a unique one is safer"
+            said += ". WARNING: some prompts contain it twice; a unique one is safer"
         return Remedy("common_prompt_suffix", said=said)
     words = common_suffix(prompts)
     note = f" (that all end with `{visible(words)}` is their text)" if words else ""
@@ -241,9 +258,7 @@ def prompt_prefix(rows: list[Row]) -> Remedy | None:
         "common_prompt_prefix",
         said=said,
         advised=f"Remove prefix `{visible(prefix)}` from all prompts",
-        change=lambda rows: edited(
-            rows, "prompt", lambda text: text[len(prefix) :]
-        ),
+        change=lambda rows: edited(rows, "prompt", lambda text: text[len(prefix) :]),
     )
 
 
@@ -286,11 +301,13 @@ def completion_ending(rows: list[Row]) -> Remedy | None:
     if end:
         said = f"All completions end with suffix `{visible(end)}`"
         if len(end) > LONG_SHARED:
-            said += f". It is long; a shorter one would do, such as `{visible(suggested)}`"
+            said += (
+                f". It is long; a shorter one would do, such as `{visible(suggested)}`"
+            )
         return Remedy("common_completion_suffix", said=said)
     words = common_suffix(completions)
     note = (
-        f" (`{visible(words)}`, which all end with, is their text or stands elsewhere too)"
+        f" (`{visible(words)}` at the end of all is text, or stands elsewhere too)"
         if words
         else ""
     )
@@ -354,7 +371,7 @@ def texts(rows: list[Row], key: str) -> list[str]:
 
 def edited(rows: list[Row], key: str, edit: Callable[[str], str]) -> list[Row]:
     """The rows with ``edit`` done to one of their texts."""
-    return [row | {key: edit(row[key])} for row in rows]
+    return [row.of(row | {key: edit(row[key])}) for row in rows]
 
 
 def without_duplicates(rows: list[Row]) -> list[Row]:

@@ -178,6 +178,16 @@ def estimate(source: Source | Sizes, model: str, n_epochs: Epochs = "auto") -> E
     )
 
 
+def price_or_none(
+    source: Source | Sizes, model: str, n_epochs: Epochs = "auto"
+) -> Estimate | None:
+    """The estimate, or None where no price by the token is known for ``model``."""
+    base = catalog.base(model)
+    if base is None or base.prices is None or base.prices.training is None:
+        return None
+    return estimate(source, model, n_epochs)
+
+
 def break_even(
     source: Source | Sizes,
     model: str,

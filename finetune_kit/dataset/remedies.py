@@ -2,11 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-Row = dict[str, Any]
+
+class Row(dict[str, Any]):
+    """An example, with the line of the file that it came from."""
+
+    __slots__ = ("line",)
+
+    def __init__(self, value: Mapping[str, Any], line: int) -> None:
+        super().__init__(value)
+        self.line = line
+
+    def of(self, value: Mapping[str, Any]) -> Row:
+        """Another example made from this one."""
+        return Row(value, self.line)
+
+
 Change = Callable[[list[Row]], list[Row]]
 
 _LISTED = 20
@@ -37,13 +51,13 @@ def without(rows: list[Row], unwanted: Callable[[Row], bool]) -> list[Row]:
     return [row for row in rows if not unwanted(row)]
 
 
-def numbers(rows: Iterable[Row], chosen: Callable[[Row], bool]) -> list[int]:
-    """The numbers, from 1, of the chosen rows."""
-    return [number for number, row in enumerate(rows, start=1) if chosen(row)]
+def lines(rows: Iterable[Row], chosen: Callable[[Row], bool]) -> list[int]:
+    """The lines that the chosen rows came from."""
+    return [row.line for row in rows if chosen(row)]
 
 
 def listing(found: list[int]) -> str:
-    """Row numbers for people: at most twenty of them."""
+    """Line numbers for people: at most twenty of them."""
     shown = ", ".join(map(str, found[:_LISTED]))
     more = len(found) - _LISTED
     return f"{shown} and {more:,} more" if more > 0 else shown

@@ -1,4 +1,4 @@
-"""How many tokens a data file holds: by example, by role, and what is over the limit."""
+"""How many tokens a data file holds: by example, by role, and over the limit."""
 
 from __future__ import annotations
 
@@ -218,9 +218,7 @@ def _size(value: Mapping[str, Any], encoding: str, limit: int) -> _Size:
         size.messages += 1
         images = _images(message) if isinstance(message.get("content"), list) else 0
         size.images += images
-        size.roles[role] = (
-            size.roles.get(role, 0) + counted + TOKENS_PER_IMAGE * images
-        )
+        size.roles[role] = size.roles.get(role, 0) + counted + TOKENS_PER_IMAGE * images
     for role, text in _texts(value):
         size.roles[role] = size.roles.get(role, 0) + tokens.count(text, encoding)
     if sum(size.roles.values()) > limit:
@@ -244,7 +242,7 @@ def _messages(value: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
 
 
 def _texts(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Prompt, completion and the definitions of tools, which go in as JSON (approx.)."""
+    """Prompt, completion and tool definitions, which go in as JSON (approximate)."""
     for key in ("prompt", "completion"):
         if isinstance(value.get(key), str):
             yield key, value[key]

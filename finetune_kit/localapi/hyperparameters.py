@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 from finetune_kit.catalog import Base
-from finetune_kit.dataset.money import auto_epochs
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.requests import integer_in
 
@@ -39,6 +38,8 @@ def of_request(document: dict[str, Any]) -> dict[str, Any]:
 
 def resolved(given: dict[str, Any], n_examples: int, base: Base) -> dict[str, Any]:
     """`given` with each `auto` replaced by its number for this data and base."""
+    from finetune_kit.dataset.money import auto_epochs
+
     automatic = {
         "n_epochs": auto_epochs(n_examples),
         "batch_size": auto_batch_size(n_examples),

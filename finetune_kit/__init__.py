@@ -21,6 +21,8 @@ __all__ = [
     "check",
     "compare",
     "connect",
+    "convert",
+    "duplicates",
     "estimate",
     "examples",
     "follow",
@@ -28,9 +30,11 @@ __all__ = [
     "proverb_graders",
     "read_jsonl",
     "remember",
+    "repair",
     "results",
     "score",
     "side_by_side",
+    "split",
     "step",
 ]
 
@@ -39,6 +43,8 @@ _HOMES = {
     "ask": "finetune_kit.evaluate",
     "check": "finetune_kit.dataset",
     "compare": "finetune_kit.evaluate",
+    "convert": "finetune_kit.dataset.convert",
+    "duplicates": "finetune_kit.dataset.duplicates",
     "estimate": "finetune_kit.jobs.guard",
     "examples": "finetune_kit.display.examples",
     "follow": "finetune_kit.jobs.follow",
@@ -46,14 +52,20 @@ _HOMES = {
     "proverb_graders": "finetune_kit.evaluate",
     "read_jsonl": "finetune_kit.evaluate",
     "remember": "finetune_kit.workspace",
+    "repair": "finetune_kit.dataset.repair",
     "results": "finetune_kit.jobs.results",
     "score": "finetune_kit.evaluate",
     "side_by_side": "finetune_kit.evaluate",
+    "split": "finetune_kit.dataset.split",
     "step": "finetune_kit.workspace",
 }
 
 if TYPE_CHECKING:
     from finetune_kit.dataset import check
+    from finetune_kit.dataset.convert import convert
+    from finetune_kit.dataset.duplicates import duplicates
+    from finetune_kit.dataset.repair import repair
+    from finetune_kit.dataset.split import split
     from finetune_kit.display.charts import loss_chart
     from finetune_kit.display.examples import examples
     from finetune_kit.evaluate import (

@@ -15,6 +15,7 @@ from finetune_kit.cli import (
     jobs,
     notebooks,
     prepare,
+    repair,
     server,
     tokens,
 )
@@ -63,6 +64,7 @@ for command in (
     notebooks.run,
     *server.commands,
     data.check,
+    repair.repair,
     prepare.prepare_data,
     prepare.tools,
     tokens.tokens,

@@ -23,7 +23,7 @@ from .formats import format_of_rows
 from .mended_rows import Mender
 from .read import Source, read
 from .recode import recoded
-from .saving import is_same_file, write_lines
+from .saving import write_lines
 
 
 @dataclass(slots=True)
@@ -66,10 +66,9 @@ class Repair:
                 f"{errors[0].where}: {errors[0].what}. {errors[0].fix} "
                 "(save(path, partial=True) writes what there is.)"
             )
-        if is_same_file(Path(path), self.source):
-            return write_lines(path, [], self.source)  # says what to do instead
         with self._copy.open(encoding="utf-8", newline="\n") as lines:
-            return write_lines(path, (line.removesuffix("\n") for line in lines))
+            plain = (line.removesuffix("\n") for line in lines)
+            return write_lines(path, plain, self.source)
 
     def to_dict(self) -> dict[str, Any]:
         """What `finetune-kit repair --json` prints."""

@@ -28,11 +28,7 @@ def write_lines(
     Raises ValueError when `path` is the file that the lines came from.
     """
     target = Path(path)
-    if is_same_file(target, source):
-        raise ValueError(
-            f"{target} is the original, which stays as it is; choose another name, "
-            f"for example {repaired_name(target).name}"
-        )
+    refuse_original(target, source)
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f"{target.name}.{os.getpid()}.part")
     try:
@@ -44,12 +40,12 @@ def write_lines(
     return target
 
 
-def is_same_file(path: Path, source: object) -> bool:
+def refuse_original(path: Path, source: object) -> None:
+    """Raise ValueError when `path` is the file that `source` names."""
     if not isinstance(source, str | PathLike):
-        return False
-    return path.exists() and Path(source).exists() and path.samefile(source)
-
-
-def repaired_name(path: Path) -> Path:
-    """Where a repaired copy of `path` goes by default: beside it, as JSONL."""
-    return path.with_name(f"{path.stem}_repaired.jsonl")
+        return
+    if path.exists() and Path(source).exists() and path.samefile(source):
+        raise ValueError(
+            f"{path} is the original, which stays as it is; choose another name, "
+            f"for example {path.stem}_repaired.jsonl"
+        )

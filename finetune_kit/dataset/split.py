@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from .example_texts import question_of, whole_of
 from .read import Source, read_rows
-from .saving import line_of, write_lines
+from .saving import line_of, refuse_original, write_lines
 
 if TYPE_CHECKING:
     from finetune_kit.display.tables import Table
@@ -75,6 +75,8 @@ class Split:
             stem = Path(self.source).stem
         names = {part: f"{stem}_{part}.jsonl" if stem else f"{part}.jsonl"
                  for part in self.parts}  # fmt: skip
+        for name in names.values():
+            refuse_original(Path(folder) / name, self.source)
         return [
             write_lines(Path(folder) / names[part], map(line_of, rows), self.source)
             for part, rows in self.parts.items()

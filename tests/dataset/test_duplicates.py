@@ -188,7 +188,7 @@ def test_100_000_rows_take_less_than_a_minute(alike: bool):
     if alike:  # ten templates with a number in them: the worst case for near copies
         rows = [chat(f"{question(rows[n % 10])} {n}") for n in range(100_000)]
         near = 10
-    start = time.perf_counter()
+    start = time.process_time()  # of the processor: other work does not count
     found = duplicates(rows)
-    assert time.perf_counter() - start < 60
+    assert time.process_time() - start < 60
     assert 0.97 * near <= len(found.groups) <= near

@@ -121,6 +121,8 @@ def _from_a_word_on(end: str, texts: Sequence[str]) -> str:
 
 
 def _is_sign(end: str, text_marks: frozenset[str]) -> bool:
-    return "\n" in end or any(
-        not (mark.isalnum() or mark.isspace() or mark in text_marks) for mark in end
-    )
+    """Whether it ends with a line break, or with a mark that no ordinary text does."""
+    marks = end.rstrip()
+    if "\n" in end[len(marks) :]:
+        return True
+    return bool(marks) and not (marks[-1].isalnum() or marks[-1] in text_marks)

@@ -85,4 +85,4 @@ def special_token(example: Example) -> Iterator[Hit]:
         value = example.value.get(key)
         for token in special_tokens(value) if isinstance(value, str) else []:
             what = f"the text contains the special token {token}"
-            yield Hit(what, field=key, service={"token": token})
+            yield Hit(what, field=key, service={"token": token}, mark=token)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
 Severity = Literal["error", "warning", "advice"]
 FileKind = Literal["training_file", "validation_file"]
@@ -44,6 +44,14 @@ _SCHEMA_CODES = frozenset(
 _COUNT_CODES = frozenset({"empty_file", "too_few_examples"})
 
 
+class Excerpt(NamedTuple):
+    """A piece of a line: what comes before the place, the place, what follows."""
+
+    before: str
+    marked: str
+    after: str
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One problem of a data file, with the fields of `check --json`.
@@ -65,19 +73,48 @@ class Finding:
     fix: str
     service_message: str | None
     exact: bool
+    #: The text within the field, and the line around it; neither is in `--json`.
+    mark: str | None = field(default=None, repr=False, compare=False)
+    excerpt: Excerpt | None = field(default=None, repr=False, compare=False)
 
     @property
     def where(self) -> str:
         """The place in words, e.g. `line 3, messages[1].role`."""
         if self.line is None:
             return "file"
-        path = "" if self.message is None else f"messages[{self.message}]"
-        if self.field:
-            path = f"{path}.{self.field}" if path else self.field
         words = [f"line {self.line}"]
-        words += [path] if path else []
-        words += [f"column {self.column}"] if self.column else []
+        if self.path:
+            words.append(self.path)
+        elif self.column:
+            words.append(f"column {self.column}")
         return ", ".join(words)
+
+    @property
+    def path(self) -> str:
+        """The place within the line's value, e.g. `messages[1].role`, or ``."""
+        if self.message is None or (self.field or "").startswith("input."):
+            return self.field or ""
+        path = f"messages[{self.message}]"
+        return f"{path}.{self.field}" if self.field else path
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as `check --json` prints it."""
+        return {name: getattr(self, name) for name in _JSON_FIELDS}
+
+
+_JSON_FIELDS = (
+    "code",
+    "severity",
+    "line",
+    "message",
+    "field",
+    "column",
+    "what",
+    "why",
+    "fix",
+    "service_message",
+    "exact",
+)
 
 
 @dataclass(slots=True)
@@ -92,6 +129,8 @@ class Report:
     method: str
     examples: int
     findings: list[Finding] = field(default_factory=list)
+    #: Code -> how often it was found, also where fewer are listed.
+    counts: dict[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -125,7 +164,7 @@ class Report:
             "file": self.file,
             "format": self.format,
             "examples": self.examples,
-            "findings": [asdict(found) for found in self.findings],
+            "findings": [found.to_dict() for found in self.findings],
         }
 
     def service_error(

@@ -52,33 +52,51 @@ class Lines(Protocol):
 
 def json_lines(stream: Lines) -> Iterator[Row]:
     """Rows with their faults; blank lines count as faults unless they end the file."""
-    parser = Parser()
-    blank: list[int] = []
-    number = offset = 0
-    for line, raw, whole in _lines(stream):
-        begin, offset = offset, offset + len(raw)
-        if not raw.strip():
-            blank.append(line)
-            continue
-        if number:
-            yield from (Row(n, number, None, "", (Fault("blank_line"),)) for n in blank)
-        blank.clear()
-        number += 1
-        if whole:
-            yield _decoded(parser, line, number, raw, begin)
-        else:
-            yield Row(line, number, None, "", (Fault("line_too_long"),))
-
-
-def _lines(stream: Lines) -> Iterator[tuple[int, bytes, bool]]:
-    """Line number, bytes, and whether they are the whole line."""
-    line = 0
+    reader = LineReader()
     while raw := stream.readline(MAX_LINE_BYTES):
-        line += 1
+        whole = True
         rest = raw
         while len(rest) == MAX_LINE_BYTES and not rest.endswith(b"\n"):
-            rest = stream.readline(MAX_LINE_BYTES)
-        yield line, raw, rest is raw
+            rest, whole = stream.readline(MAX_LINE_BYTES), False
+        yield from reader.rows(raw, whole)
+
+
+class LineReader:
+    """Makes rows of lines; blank lines are faults as soon as another line follows."""
+
+    def __init__(self) -> None:
+        self.line = 0
+        self.number = 0
+        self._offset = 0
+        self._blank: list[int] = []
+        self._parser = Parser()
+
+    def rows(self, raw: bytes, whole: bool = True) -> Iterator[Row]:
+        """The row of the next line, after those of blank lines before it."""
+        begin, self._offset = self._offset, self._offset + len(raw)
+        self.line += 1
+        if not raw.strip():
+            self._blank.append(self.line)
+            return
+        yield from self._blank_rows()
+        self.number += 1
+        if whole and len(raw) <= MAX_LINE_BYTES:
+            yield _decoded(self._parser, self.line, self.number, raw, begin)
+        else:
+            yield Row(self.line, self.number, None, "", (Fault("line_too_long"),))
+
+    def pass_over(self, examples: int, size: int) -> Iterator[Row]:
+        """Lines of `size` bytes that need no look; only blank ones before them do."""
+        yield from self._blank_rows()
+        self.line += examples
+        self.number += examples
+        self._offset += size
+
+    def _blank_rows(self) -> Iterator[Row]:
+        fault = (Fault("blank_line"),)
+        if self.number:
+            yield from (Row(n, self.number, None, "", fault) for n in self._blank)
+        self._blank.clear()
 
 
 def _decoded(parser: Parser, line: int, number: int, raw: bytes, begin: int) -> Row:

@@ -202,9 +202,25 @@ def test_tools_with_calls_and_results_are_valid():
 
 
 def test_preference_lines_need_method_dpo():
-    rows = [{"input": {}, "preferred_output": n} for n in range(12)]
+    rows = [
+        {
+            "input": {"messages": [{"role": "user", "content": f"q{n}"}]},
+            "preferred_output": [{"role": "assistant", "content": "Yes."}],
+            "non_preferred_output": [{"role": "assistant", "content": "No."}],
+        }
+        for n in range(12)
+    ]
     assert only(check(rows)).code == "wrong_method"
-    assert only(check(rows, method="dpo")).severity == "advice"
+    assert check(rows, method="dpo").findings == []
+
+
+def test_reinforcement_lines_need_their_method():
+    rows = [
+        {"messages": [{"role": "user", "content": f"{n}+1?"}], "answer": n + 1}
+        for n in range(12)
+    ]
+    assert only(check(rows)).code == "wrong_method"
+    assert check(rows, method="reinforcement").findings == []
 
 
 def test_thousands_of_equal_problems_are_listed_up_to_a_number(

@@ -15,6 +15,10 @@ from .chat_rules import ALL_KEYS, MESSAGE_KEYS, ROLES, TOP_LEVEL_KEYS, meant_rol
 from .rules import near, special_tokens
 
 Json = dict[str, Any]
+#: A message: its index in `messages`, or a path such as `preferred_output[0]`.
+Place = int | str | None
+
+OUTPUTS = ("preferred_output", "non_preferred_output")
 
 
 @dataclass(slots=True)
@@ -28,17 +32,24 @@ class Draft:
     answers: Mapping[str, str] = field(default_factory=dict)
     notes: list[tuple[int | None, str | None, str]] = field(default_factory=list)
 
-    def note(
-        self, what: str, message: int | None = None, field: str | None = None
-    ) -> None:
-        self.notes.append((message, field, what))
+    def note(self, what: str, at: Place = None, field: str | None = None) -> None:
+        if isinstance(at, str):
+            at, field = None, f"{at}.{field}" if field else at
+        self.notes.append((at, field, what))
 
     @property
-    def messages(self) -> Iterator[tuple[int, Json]]:
-        found = (self.value or {}).get("messages")
-        for index, message in enumerate(found if isinstance(found, list) else []):
-            if isinstance(message, dict):
-                yield index, message
+    def messages(self) -> Iterator[tuple[Place, Json]]:
+        """Every message, with its index in `messages` or its path elsewhere."""
+        value = self.value or {}
+        lists: list[tuple[str, Any]] = [("", value.get("messages"))]
+        given = value.get("input")
+        if isinstance(given, dict):
+            lists.append(("input.messages", given.get("messages")))
+        lists += [(key, value.get(key)) for key in OUTPUTS]
+        for path, found in lists:
+            for index, message in enumerate(found if isinstance(found, list) else []):
+                if isinstance(message, dict):
+                    yield f"{path}[{index}]" if path else index, message
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +66,8 @@ class Fix:
 FIXES: list[Fix] = []
 
 
-#: Formats that have `messages` at the top.
-MESSAGES = ("chat", "reinforcement")
+#: Formats that consist of messages.
+MESSAGES = ("chat", "reinforcement", "preference")
 
 
 def fix(
@@ -98,7 +109,7 @@ class Note:
 
 
 def _rename(
-    draft: Draft, holder: Json, known: tuple[str, ...], wanted: set[str], at: int | None
+    draft: Draft, holder: Json, known: tuple[str, ...], wanted: set[str], at: Place
 ) -> None:
     """Rename keys that misspell a wanted one which is missing, in their place."""
     for key in list(holder):
@@ -111,7 +122,7 @@ def _rename(
             holder.update(items)
 
 
-@fix("missing_messages", *MESSAGES)
+@fix("missing_messages", "chat", "reinforcement")
 def misspelt_messages(draft: Draft) -> None:
     """A misspelt `messages` is spelt right."""
     if draft.value is not None:
@@ -138,6 +149,31 @@ def misspelt_prompt_or_completion(draft: Draft) -> None:
     keys = ("prompt", "completion")
     if draft.value is not None:
         _rename(draft, draft.value, keys, set(keys), None)
+
+
+@fix("missing_preference_key", "preference")
+def misspelt_outputs(draft: Draft) -> None:
+    """Outputs under an older or a misspelt name get the name they have now."""
+    value = draft.value or {}
+    for output in OUTPUTS:
+        older = output.replace("output", "completion")
+        if older in value and output not in value:
+            items = [(output if key == older else key, v) for key, v in value.items()]
+            value.clear()
+            value.update(items)
+            draft.note(f"key `{older}` is written `{output}`", None, output)
+    keys = ("input", *OUTPUTS)
+    _rename(draft, value, keys, set(keys), None)
+
+
+@fix("extra_preference_key", "preference")
+def unknown_preference_keys(draft: Draft) -> None:
+    """Keys beside input and outputs that the service refuses are removed."""
+    value = draft.value or {}
+    keys = {"input", *OUTPUTS}
+    for key in [key for key in value if key not in keys and keys <= value.keys()]:
+        del value[key]
+        draft.note(f"unknown key `{key}` is removed", None, key)
 
 
 @fix("extra_key", "chat")
@@ -246,7 +282,7 @@ def weight_as_number(draft: Draft) -> None:
 # --- contents -----------------------------------------------------------------
 
 
-def _text_fields(draft: Draft) -> Iterator[tuple[int | None, Json, str]]:
+def _text_fields(draft: Draft) -> Iterator[tuple[Place, Json, str]]:
     """Every place for a text: message index or None, its holder, its key."""
     value = draft.value or {}
     yield from ((None, value, key) for key in ("prompt", "completion") if key in value)

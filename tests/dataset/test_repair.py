@@ -342,6 +342,45 @@ def test_a_table_becomes_lines_of_prompt_and_completion():
     assert mended.ok
 
 
+def preference(number: int, better: str = "preferred_output", **message: Any) -> Row:
+    answers = [{"role": "assistant", "content": f"{w} {number}"} for w in ("a", "b")]
+    return {
+        "input": {"messages": [{"role": "user", "content": f"question {number}"}]},
+        better: [answers[0] | message],
+        "non_preferred_output": [answers[1]],
+    }
+
+
+@pytest.mark.parametrize(
+    ("broken", "whole", "field"),
+    [
+        (preference(1, role="assitant"), preference(1), "preferred_output[0].role"),
+        (preference(1, "preferred_completion"), preference(1), "preferred_output"),
+        (preference(1) | {"id": 7}, preference(1), "id"),
+        (
+            preference(1) | {"input": {"messages": [{"rol": "user", "content": "q"}]}},
+            preference(1) | {"input": {"messages": [{"role": "user", "content": "q"}]}},
+            "input.messages[0].role",
+        ),
+    ],
+)
+def test_preference_lines_are_mended_too(broken: Row, whole: Row, field: str):
+    rows = [preference(number) for number in range(2, 14)]
+    mended = repair([*rows, broken], method="dpo")
+    assert mended.rows == [*rows, whole]
+    assert [edit.field for edit in mended.edits] == [field]
+    assert mended.ok
+
+
+def test_fields_for_graders_stay_in_reinforcement_lines():
+    rows = [
+        {"messages": [{"role": "user", "content": f"q {n}"}], "reference": n}
+        for n in range(12)
+    ]
+    mended = repair(rows, method="reinforcement")
+    assert (mended.rows, mended.edits, mended.ok) == (rows, [], True)
+
+
 words = st.text(min_size=1).filter(str.strip)
 examples = st.builds(
     lambda question, answer, system: {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from itertools import islice
 from os import PathLike
 from typing import TYPE_CHECKING, Literal, get_args
@@ -97,10 +98,14 @@ def _about_format(first: list[Row], kind: str | None, method: str) -> Iterator[F
 def _pieces(
     source: Source, first: list[Row], kind: str | None, limit: Limit
 ) -> Iterator[PlainBlock | Row]:
-    """The quick look where the source is chat in JSON lines, else each row."""
+    """The quick look where the source is chat in JSON lines, else each row.
+
+    Without msgspec (a platform that it is not built for) each line gets the rules'
+    look, which takes longer and finds the same.
+    """
     is_file = isinstance(source, str | PathLike | bytes)
     is_jsonl = bool(first) and first[0].number > 0
-    if kind == "chat" and is_file and is_jsonl:
+    if kind == "chat" and is_file and is_jsonl and find_spec("msgspec"):
         return quick_look(source, limit.tokens)  # type: ignore[arg-type]
     return read(source)
 

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from . import jsonl
 from .jsonl import LineReader, Row
-from .plain import Example, PlainChats
+
+if TYPE_CHECKING:
+    from .plain import Example
 
 #: About 80 lines of usual length: one odd line sends few others to the slow look.
 BLOCK_BYTES = 1 << 16
@@ -42,6 +44,8 @@ def quick_look(
 
 
 def _look(stream: BinaryIO, long: int) -> Iterator[PlainBlock | Row]:
+    from .plain import PlainChats
+
     plain, reader = PlainChats(long), LineReader()
     for block, whole in _blocks(stream):
         examples = plain.examples(block) if whole else None

@@ -208,8 +208,8 @@ def prepare_data(
     rows, remedies = _read(source)
     found = _format_of(rows)
     if to and to != found:
-        rows, remedy = _converted(rows, found, to)
-        remedies.append(remedy)
+        rows, conversion = _converted(rows, found, to)
+        remedies.append(conversion)
         found = to
     for step in _steps(found, model):
         remedy = step(rows)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from multiprocessing import get_context
 from os import PathLike
+from pathlib import Path
 from statistics import median
 from typing import Any
 
@@ -84,7 +85,7 @@ class Sizes:
         return Table(columns, rows, caption=self._caption(), note=self._note())
 
     def _caption(self) -> str:
-        name = f"{self.file}: " if self.file else ""
+        name = f"{Path(self.file).name}: " if self.file else ""
         return f"{name}{self.examples:,} examples, counted in {self.encoding}"
 
     def _note(self) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import random
 import re
 import subprocess
@@ -240,7 +241,8 @@ def old(tmp_path_factory):
     packages = ["openai==0.28.1", "pandas", "openpyxl"]
     pip = [sys.executable, "-m", "pip", "--python", str(python)]
     install = [*pip, "install", "--quiet", "--no-compile", *packages]
-    installed = subprocess.run(install, capture_output=True, text=True)
+    alone = {name: os.environ[name] for name in os.environ if name != "PYTHONPATH"}
+    installed = subprocess.run(install, capture_output=True, text=True, env=alone)
     if installed.returncode:
         pytest.skip(f"openai 0.28.1 could not be installed: {installed.stderr[-300:]}")
     files = [write(home / name, name) for name in AGREED | TRAPS]
@@ -250,7 +252,7 @@ def old(tmp_path_factory):
         capture_output=True,
         text=True,
         encoding="utf-8",
-        env={"PYTHONIOENCODING": "utf-8", "PYTHONUTF8": "1", "PATH": str(binaries)},
+        env=alone | {"PYTHONUTF8": "1"},
     )
     assert ran.returncode == 0, ran.stderr
     said = json.loads(ran.stdout)

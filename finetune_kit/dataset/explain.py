@@ -7,6 +7,7 @@ from typing import Any
 
 # The rules of a module join their list when it is imported.
 from . import content_rules as content_rules
+from . import order_rules as order_rules
 from . import tool_rules as tool_rules
 from .chat_rules import CHAT_RULES
 from .completion_rules import COMPLETION_RULES

@@ -23,7 +23,12 @@ _FORM = (
     '"content": …}], "non_preferred_output": [{…}]}'
 )
 #: Rules that ask for an answer among the messages: here it stands apart.
-_ABOUT_ANSWERS = {"no_assistant_message", "last_not_assistant", "nothing_to_learn"}
+_ABOUT_ANSWERS = {
+    "no_assistant_message",
+    "no_user_message",
+    "last_not_assistant",
+    "nothing_to_learn",
+}
 
 
 @rule(

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+# Imported for the rules that they add to the chat rules.
+from . import content_rules as content_rules
+from . import order_rules as order_rules
+from . import tool_rules as tool_rules
 from .chat_rules import CHAT_RULES
 from .rules import Example, Hit, Rule, rule
 

@@ -37,12 +37,12 @@ def fingerprint_of(value: dict[str, Any], format: str | None) -> tuple[int, int]
         prompt, completion = value.get("prompt"), value.get("completion")
         if isinstance(prompt, str) and isinstance(completion, str) and prompt:
             return fingerprint([("prompt", prompt)], completion)
-    whole = json.dumps(value, sort_keys=True)
-    answer = turns[-1:] if (turns := value.get("messages")) else None
-    if not isinstance(turns, list) or format != "chat":
-        return _hash(whole), _hash(whole)
-    given = {**value, "messages": turns[:-1]}
-    return _hash(json.dumps(given, sort_keys=True) if answer else whole), _hash(whole)
+    whole = _hash(json.dumps(value, sort_keys=True))
+    turns = value.get("messages")
+    if format != "chat" or not isinstance(turns, list):
+        return whole, whole
+    given = json.dumps({**value, "messages": turns[:-1]}, sort_keys=True)
+    return _hash(given), whole
 
 
 def _is_plain(turn: Any) -> bool:

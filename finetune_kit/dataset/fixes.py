@@ -112,9 +112,9 @@ def _rename(
     draft: Draft, holder: Json, known: tuple[str, ...], wanted: set[str], at: Place
 ) -> None:
     """Rename keys that misspell a wanted one which is missing, in their place."""
-    for key in list(holder):
-        meant = None if key in known else near(key, known)
-        rivals = [other for other in holder if near(other, known) == meant]
+    strange = {key: near(key, known) for key in holder if key not in known}
+    for key, meant in strange.items():
+        rivals = [other for other in strange.values() if other == meant]
         if meant in wanted and meant not in holder and len(rivals) == 1:
             draft.note(f"key `{key}` is written `{meant}`", at, meant)
             items = [(meant if k == key else k, v) for k, v in holder.items()]

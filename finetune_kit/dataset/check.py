@@ -14,7 +14,7 @@ from .findings import Finding, Report
 from .formats import format_of_rows
 from .jsonl import Row
 from .quick import PlainBlock, quick_look
-from .read import Source, read, read_rows
+from .read import Source, read, read_rows, texts_at
 from .rules import COUNT_RULES, FORMAT_RULES, File
 from .truncation import Limit, limit_of, truncated
 
@@ -78,6 +78,7 @@ def check(
     if readable:
         file = File(None, examples, kind, method)
         findings.extend(f for rule in COUNT_RULES for f in rule.findings(file))
+    findings.locate(source)
     name = str(source) if isinstance(source, str | PathLike) else None
     return Report(name, kind, method, examples, findings.listed(), findings.counts)
 
@@ -145,6 +146,16 @@ class _Findings:
             self._counts[finding.code] += 1
             if self._counts[finding.code] <= LISTED_PER_CODE:
                 self._listed.append(located(finding, text) if text else finding)
+
+    def locate(self, source: Source) -> None:
+        """The columns of findings whose line was not at hand when they were made."""
+        places: dict[int, list[int]] = {}
+        for place, found in enumerate(self._listed):
+            if found.line and found.path and found.column is None:
+                places.setdefault(found.line, []).append(place)
+        for line, text in texts_at(source, set(places)) if places else ():
+            for place in places[line]:
+                self._listed[place] = located(self._listed[place], text)
 
     def listed(self) -> list[Finding]:
         self._listed.sort(key=lambda found: found.line or 1 << 62)

@@ -116,7 +116,7 @@ def weight_role(example: Example) -> Iterator[Hit]:
     for index, message in example.messages:
         if "weight" in message and meant_role(message) not in ("assistant", None):
             what = f"`weight` on a message of the role {meant_role(message)}"
-            yield Hit(what, message=index, field="weight")
+            yield Hit(what, message=index, field="weight", at_key=True)
 
 
 @rule(

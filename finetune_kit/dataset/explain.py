@@ -73,8 +73,7 @@ def located(found: Finding, text: str) -> Finding:
     """The finding with its column in the line and the text around it."""
     column = found.column
     if column is None and found.path:
-        of_key = found.code.startswith("extra_") or found.code == "weight_role"
-        column = column_of(text, found.path, found.mark, of_key=of_key)
+        column = column_of(text, found.path, found.mark, of_key=found.at_key)
     if column is None:
         return found
     start = column - 1

@@ -73,8 +73,9 @@ class Finding:
     fix: str
     service_message: str | None
     exact: bool
-    #: The text within the field, and the line around it; neither is in `--json`.
+    #: What is marked: a text within the field, or its key; and the line around it.
     mark: str | None = field(default=None, repr=False, compare=False)
+    at_key: bool = field(default=False, repr=False, compare=False)
     excerpt: Excerpt | None = field(default=None, repr=False, compare=False)
 
     @property

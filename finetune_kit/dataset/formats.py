@@ -39,14 +39,16 @@ def format_of(value: dict[str, Any]) -> Format | None:
 def format_of_rows(rows: Iterable[Row], method: str = "supervised") -> Format | None:
     """The format of the first row that shows one.
 
-    It is reinforcement where no row has an answer, and all have further fields or
-    the method asks for it.
+    It is reinforcement where most rows have no answer, and further fields, which the
+    grader reads, or the method asks for it.
     """
     values = [row.value for row in rows if isinstance(row.value, dict)]
     found = next((name for value in values if (name := format_of(value))), None)
-    if found == "chat" and values and not any(map(_has_answer, values)):
-        asked = method == "reinforcement"
-        if asked or all(value.keys() - _CHAT_KEYS for value in values):
+    if found == "chat":
+        open_ended = [value for value in values if not _has_answer(value)]
+        if method != "reinforcement":
+            open_ended = [value for value in open_ended if value.keys() - _CHAT_KEYS]
+        if 2 * len(open_ended) > len(values):
             return "reinforcement"
     return found
 

@@ -17,6 +17,14 @@ from .rules import Example, Hit, Rule, json_type, near, rule, shown
 PREFERENCE_RULES: list[Rule[Example]] = []
 OUTPUTS = ("preferred_output", "non_preferred_output")
 KEYS = ("input", *OUTPUTS)
+#: What other tools call the outputs.
+_OTHER_NAMES = {
+    "preferred_completion": "preferred_output",
+    "non_preferred_completion": "non_preferred_output",
+    "chosen": "preferred_output",
+    "rejected": "non_preferred_output",
+    "prompt": "input",
+}
 INPUT_KEYS = ("messages", "tools", "parallel_tool_calls")
 _FORM = (
     '{"input": {"messages": […]}, "preferred_output": [{"role": "assistant", '
@@ -43,13 +51,14 @@ def missing_preference_key(example: Example) -> Iterator[Hit]:
     for key in KEYS:
         if key in example.value:
             continue
-        close = [k for k in example.value if k not in KEYS and near(k, KEYS) == key]
+        close = [k for k in example.value if k not in KEYS and _meant(k) == key]
         there = f", there is {shown(close[0])}" if close else ""
         yield Hit(
             f"`{key}` is missing{there}",
             field=close[0] if close else key,
             fix=f"Did you mean `{key}`?" if close else None,
             service={"key": key},
+            at_key=bool(close),
             exact=key == "input",  # the only one that was observed
         )
 
@@ -64,13 +73,15 @@ def missing_preference_key(example: Example) -> Iterator[Hit]:
 def extra_preference_key(example: Example) -> Iterator[Hit]:
     lacking = set(KEYS) - example.value.keys()
     for key in example.value:
-        if key not in KEYS and near(key, KEYS) not in lacking:
-            yield Hit(f"unknown key {shown(key)}", field=key, service={"key": key})
+        if key not in KEYS and _meant(key) not in lacking:
+            what = f"unknown key {shown(key)}"
+            yield Hit(what, field=key, service={"key": key}, at_key=True)
     given = example.value.get("input")
     for key in given if isinstance(given, dict) else ():
         if key not in INPUT_KEYS and near(key, INPUT_KEYS) != "messages":
             field = f"input.{key}"
-            yield Hit(f"unknown key {shown(key)}", field=field, service={"key": key})
+            what = f"unknown key {shown(key)}"
+            yield Hit(what, field=field, service={"key": key}, at_key=True)
 
 
 @rule(
@@ -139,6 +150,10 @@ def identical_outputs(example: Example) -> Iterator[Hit]:
     one, other = (example.value.get(key) for key in OUTPUTS)
     if one is not None and json.dumps(one) == json.dumps(other):
         yield Hit("both outputs are the same", field="non_preferred_output")
+
+
+def _meant(key: str) -> str | None:
+    return _OTHER_NAMES.get(key) or near(key, KEYS)
 
 
 def input_messages(value: dict[str, Any]) -> list[Any]:

@@ -66,6 +66,30 @@ def _is_blank(row: Row) -> bool:
     return any(fault.code == "blank_line" for fault in row.faults)
 
 
+def texts_at(source: Source, lines: set[int]) -> Iterator[tuple[int, str]]:
+    """The text of those lines, in their order; of a table, the row as JSON."""
+    last = max(lines, default=0)
+    if isinstance(source, bytes) or kind(source) != "jsonl":
+        rows: Iterator[tuple[int, str]] = ((r.line, r.text) for r in read_rows(source))
+    else:
+        rows = _raw_lines(Path(fspath(source)))  # type: ignore[arg-type]
+    for line, text in rows:
+        if line in lines:
+            yield line, text
+        if line >= last:
+            return
+
+
+def _raw_lines(path: Path) -> Iterator[tuple[int, str]]:
+    with path.open("rb") as stream:
+        wide = not encoding_of(stream.read(4)).startswith("utf-8")
+    if wide:
+        yield from ((row.line, row.text) for row in read_rows(path))
+        return
+    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as lines:
+        yield from ((n, text.rstrip("\r\n")) for n, text in enumerate(lines, start=1))
+
+
 def examples_of(source: Source) -> Iterator[dict[str, Any]]:
     """The objects among the rows of a source, as they are."""
     return (row.value for row in read_rows(source) if isinstance(row.value, dict))

@@ -44,7 +44,8 @@ class Hit:
     """One place that breaks a rule.
 
     `fix` and `exact` where the rule's own do not fit here; `service` fills the
-    named places of the rule's service message; `mark` is the text within the field.
+    named places of the rule's service message; `mark` is the text within the field,
+    `at_key` says that the key is the place, not its value.
     """
 
     what: str
@@ -55,6 +56,7 @@ class Hit:
     service: Mapping[str, object] | None = None
     exact: bool | None = None
     mark: str | None = None
+    at_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +86,7 @@ class Rule(Generic[S_contra]):
                 service_message=self._service_message(subject, hit),
                 exact=self.exact if hit.exact is None else hit.exact,
                 mark=hit.mark,
+                at_key=hit.at_key,
             )
 
     def _service_message(self, subject: S_contra, hit: Hit) -> str | None:

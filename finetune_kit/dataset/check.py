@@ -7,13 +7,14 @@ from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
 from itertools import islice
 from os import PathLike
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 from .explain import explain, located
 from .findings import Finding, Report
 from .formats import format_of_rows
 from .jsonl import Row
-from .quick import PlainBlock, quick_look
+from .quick import PlainBlock, quick_look, shared_look
 from .read import Source, read, read_rows, texts_at
 from .rules import COUNT_RULES, FORMAT_RULES, File
 from .truncation import Limit, limit_of, truncated
@@ -38,6 +39,7 @@ def check(
     model: str | None = None,
     training: Source | None = None,
     structure_only: bool = False,
+    processes: int = 1,
 ) -> Report:
     """Check a data file and report all problems of all its lines.
 
@@ -45,7 +47,8 @@ def check(
     DataFrame. `model` sets the length to which the service cuts an example (65,536
     tokens without it). `training` is the training file when `source` is to validate:
     rows that stand in both are found. `structure_only` leaves out what the service
-    does not mind: copies, habits, personal data, long examples.
+    does not mind: copies, habits, personal data, long examples; the look at a chat
+    file can then be shared by so many `processes`.
 
     Bad content never raises; OSError tells of a path that cannot be read and
     ValueError of an unknown format, method or model.
@@ -59,9 +62,10 @@ def check(
     findings.extend(_about_format(first, kind, method))
     contents = None if structure_only else _contents(training, kind)
     examples, readable = 0, True
-    for piece in _pieces(source, first, kind, limit):
+    shared = processes if structure_only else 1
+    for piece in _pieces(source, first, kind, limit, shared):
         if isinstance(piece, PlainBlock):
-            examples = piece.number + len(piece.examples) - 1
+            examples = piece.number + piece.count - 1
             if contents:
                 findings.extend(_plainly_said(piece, contents))
         else:
@@ -97,17 +101,19 @@ def _about_format(first: list[Row], kind: str | None, method: str) -> Iterator[F
 
 
 def _pieces(
-    source: Source, first: list[Row], kind: str | None, limit: Limit
+    source: Source, first: list[Row], kind: str | None, limit: Limit, processes: int
 ) -> Iterator[PlainBlock | Row]:
     """The quick look where the source is chat in JSON lines, else each row.
 
     Without msgspec (a platform that it is not built for) each line gets the rules'
     look, which takes longer and finds the same.
     """
-    is_file = isinstance(source, str | PathLike | bytes)
     is_jsonl = bool(first) and first[0].number > 0
-    if kind == "chat" and is_file and is_jsonl and find_spec("msgspec"):
-        return quick_look(source, limit.tokens)  # type: ignore[arg-type]
+    if kind == "chat" and is_jsonl and find_spec("msgspec"):
+        if processes > 1 and isinstance(source, str | PathLike):
+            return shared_look(Path(source), limit.tokens, processes)
+        if isinstance(source, str | PathLike | bytes):
+            return quick_look(source, limit.tokens)
     return read(source)
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
 Severity = Literal["error", "warning", "advice"]
@@ -74,9 +75,9 @@ class Finding:
     service_message: str | None
     exact: bool
     #: What is marked: a text within the field, or its key; and the line around it.
-    mark: str | None = field(default=None, repr=False, compare=False)
-    at_key: bool = field(default=False, repr=False, compare=False)
-    excerpt: Excerpt | None = field(default=None, repr=False, compare=False)
+    mark: str | None = dataclasses.field(default=None, repr=False, compare=False)
+    at_key: bool = dataclasses.field(default=False, repr=False, compare=False)
+    excerpt: Excerpt | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def where(self) -> str:
@@ -129,9 +130,9 @@ class Report:
     format: str | None
     method: str
     examples: int
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = dataclasses.field(default_factory=list)
     #: Code -> how often it was found, also where fewer are listed.
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def ok(self) -> bool:

@@ -158,7 +158,15 @@ class Parser:
 def _syntax_fault(text: str, error: json.JSONDecodeError) -> Fault:
     at_end = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
     code = "cut_off_json" if at_end and text.lstrip()[:1] in "[{" else "invalid_json"
-    return Fault(code, str(error), column=error.colno)
+    return Fault(code, str(error), column=_column(text, error))
+
+
+def _column(text: str, error: json.JSONDecodeError) -> int:
+    """Where the mistake is: a comma too many itself, as Python 3.13 says."""
+    before = text[: error.pos].rstrip()
+    if before.endswith(",") and text[error.pos :].lstrip()[:1] in ("]", "}"):
+        return len(before) - (before.rfind("\n") + 1)
+    return error.colno
 
 
 def _with_columns(text: str, faults: list[Fault]) -> tuple[Fault, ...]:

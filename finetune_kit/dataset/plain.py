@@ -8,6 +8,7 @@ look at its lines one by one: so the quick look never decides that a line is wro
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any, Literal
 
@@ -15,38 +16,44 @@ import msgspec
 from msgspec import UNSET, Struct, UnsetType
 
 
-class System(Struct, tag_field="role", tag="system", forbid_unknown_fields=True):
+class System(
+    Struct, tag_field="role", tag="system", forbid_unknown_fields=True, gc=False
+):
     """A plain system message."""
 
     content: str
 
 
-class User(Struct, tag_field="role", tag="user", forbid_unknown_fields=True):
+class User(Struct, tag_field="role", tag="user", forbid_unknown_fields=True, gc=False):
     """A plain user message."""
 
     content: str
 
 
-class Assistant(Struct, tag_field="role", tag="assistant", forbid_unknown_fields=True):
+class Assistant(
+    Struct, tag_field="role", tag="assistant", forbid_unknown_fields=True, gc=False
+):
     """A plain answer."""
 
     content: str
 
 
-class Weighted(Struct, tag_field="role", tag="assistant", forbid_unknown_fields=True):
+class Weighted(
+    Struct, tag_field="role", tag="assistant", forbid_unknown_fields=True, gc=False
+):
     """A plain answer that may say whether it is learned."""
 
     content: str
     weight: Literal[0, 1] | UnsetType = UNSET
 
 
-class Chat(Struct, forbid_unknown_fields=True):
+class Chat(Struct, forbid_unknown_fields=True, gc=False):
     """A plain chat example."""
 
     messages: list[System | User | Assistant]
 
 
-class WeightedChat(Struct, forbid_unknown_fields=True):
+class WeightedChat(Struct, forbid_unknown_fields=True, gc=False):
     """A plain chat example whose answers have weights."""
 
     messages: list[System | User | Weighted]
@@ -55,7 +62,7 @@ class WeightedChat(Struct, forbid_unknown_fields=True):
 Example = Chat | WeightedChat
 
 #: Escapes that could hide a key or a special token: of _, a-z, |, <.
-_HIDING = (b"\\u005f", b"\\u005F", b"\\u006", b"\\u007", b"\\u003c", b"\\u003C")
+_HIDING = re.compile(rb"\\u00(?:5[fF]|[67]|3[cC])")
 
 
 class PlainChats:
@@ -77,13 +84,16 @@ class PlainChats:
         can contain it within quotation marks, so counting the words finds repeats.
         """
         if (
-            (b"<" in block and b"<|" in block)
-            or self._hides(block)
+            (b"|" in block and b"<|" in block)
+            or (b"\\" in block and _HIDING.search(block))
             or self._has_long_line(block)
         ):
             return None
-        found = self._decoded(block)
-        if found is None or not _one_a_line(block, len(found)):
+        lines = block.split(b"\n")
+        if not lines[-1]:
+            lines.pop()
+        found = self._decoded(block, lines)
+        if found is None:
             return None
         shapes, messages = self._shapes, 0
         for example in found:
@@ -102,18 +112,17 @@ class PlainChats:
         )
         return found if single else None
 
-    def _decoded(self, block: bytes) -> Sequence[Example] | None:
+    def _decoded(self, block: bytes, lines: list[bytes]) -> Sequence[Example] | None:
         """Tried with weights where it fails without, and the other way next time."""
         for decoder in tuple(self._decoders):
             try:
-                found: list[Example] = decoder.decode_lines(block)
+                found: list[Example] = list(map(decoder.decode, lines))
             except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
                 continue
             if decoder is not self._decoders[0]:
                 self._decoders.reverse()
-            if b'"weight"' not in block or _weights_fit(block, found):
-                return found
-            return None
+            weighted = bool(found) and type(found[0]) is WeightedChat
+            return found if not weighted or _weights_fit(block, found) else None
         return None
 
     def _is_usual(self, shape: tuple[type, ...]) -> bool:
@@ -130,13 +139,6 @@ class PlainChats:
             self._shapes.add(shape)
         return usual
 
-    def _hides(self, block: bytes) -> bool:
-        return (
-            b"\\" in block
-            and b"\\u00" in block
-            and any(escape in block for escape in _HIDING)
-        )
-
     def _has_long_line(self, block: bytes) -> bool:
         """False only when each window of half the limit holds the end of a line."""
         window = self._window
@@ -144,19 +146,6 @@ class PlainChats:
             block.find(b"\n", start, start + window) < 0
             for start in range(0, len(block) - window, window)
         )
-
-
-def _one_a_line(block: bytes, number: int) -> bool:
-    """Whether each line is exactly one value: no value on two, no two on one."""
-    end = b"\r\n" if b"\r" in block else b"\n"
-    if not block.endswith(b"}" + end):
-        block = block.rstrip(b" \t\r\n") + end  # the last line of a file
-    return (
-        block.startswith(b"{")
-        and block.count(b"}" + end + b"{") == number - 1
-        and block.count(b"\n") == number
-        and block.count(b"\r") in (0, number)
-    )
 
 
 def _weights_fit(block: bytes, found: Sequence[Example]) -> bool:

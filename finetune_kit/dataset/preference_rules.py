@@ -167,6 +167,8 @@ def message_findings(example: Example) -> Iterator[Finding]:
     given = example.value.get("input")
     if isinstance(given, dict):
         part = {key: given[key] for key in given if key in INPUT_KEYS}
+        if part.get("tools") == []:  # so stands in the guide's own example
+            del part["tools"]
         for meant in (k for k in given if near(k, INPUT_KEYS) == "messages"):
             part[meant] = given[meant]
         for found in _chat_findings(example, part):

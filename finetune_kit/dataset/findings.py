@@ -147,6 +147,17 @@ class Report:
         """The findings of one severity."""
         return [f for f in self.findings if f.severity == severity]
 
+    def only(self, code: str | None = None, line: int | None = None) -> Report:
+        """The report on the findings of one code, of one line, or of both."""
+        kept = [
+            f
+            for f in self.findings
+            if code in (None, f.code) and line in (None, f.line)
+        ]
+        counts = {code: n for code, n in self.counts.items() if code in _codes(kept)}
+        counts = counts if line is None else {}
+        return dataclasses.replace(self, findings=kept, counts=counts)
+
     @property
     def summary(self) -> str:
         """One line: name, format, number of examples, number of findings."""
@@ -217,7 +228,7 @@ def _job_error(found: Finding, file_kind: FileKind, file_id: str) -> dict[str, s
 
 
 def _lines(findings: Iterable[Finding], limit: int = 20) -> list[str]:
-    """Plain text of the first findings, three lines each."""
+    """Plain text of the first findings, three to five lines each."""
     shown = list(findings)
     lines = [
         text
@@ -226,11 +237,32 @@ def _lines(findings: Iterable[Finding], limit: int = 20) -> list[str]:
             f"  {found.severity:<8}{found.where}: {found.what}",
             f"          why: {found.why}",
             f"          fix: {found.fix}",
+            *_marked(found),
         )
     ]
     if len(shown) > limit:
         lines.append(f"  … and {len(shown) - limit:,} more in .findings")
     return lines
+
+
+def _marked(found: Finding) -> list[str]:
+    """The piece of the line, and signs below its place."""
+    if found.excerpt is None:
+        return []
+    before, marked, after = (_one_line(text) for text in found.excerpt)
+    signs = "^" * max(1, len(marked))
+    return [
+        f"          {before}{marked}{after}",
+        f"          {' ' * len(before)}{signs}",
+    ]
+
+
+def _one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _codes(findings: Iterable[Finding]) -> set[str]:
+    return {found.code for found in findings}
 
 
 def _printable(text: str) -> str:

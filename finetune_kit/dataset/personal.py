@@ -31,12 +31,12 @@ PERSONAL = {
         r"(?<![\w.+-])[\w.+-]{1,64}@(?:[A-Za-z0-9-]{1,63}\.)+[A-Za-z]{2,}\b",
     ),
     "a phone number": ("+", r"(?<![\w+])\+\d{1,3}(?:[ .()/-]{0,2}\d){7,12}\b"),
-    "an IP address": (".", r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])"),
+    "an IP address": (".", r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?!\d|\.\d)"),
     "an IBAN": (
         "",
         r"\b[A-Z]{2}\d{2}(?: ?[A-Z0-9]{4}){3,7}(?: ?[A-Z0-9]{1,3})?\b",
     ),
-    "a card number": ("", r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d.-])"),
+    "a card number": ("", r"(?<![\d.-])\d(?:[ -]?\d){12,18}(?![\d-]|\.\d)"),
 }
 #: Reserved for examples (RFC 2606, RFC 5737) or for no computer of the world.
 _HARMLESS = re.compile(

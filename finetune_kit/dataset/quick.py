@@ -53,7 +53,8 @@ def quick_look(
 def _look(stream: BinaryIO, long: int) -> Iterator[PlainBlock | Row]:
     from .plain import PlainChats
 
-    plain, reader = PlainChats(long), LineReader()
+    plain = PlainChats(min(long, jsonl.MAX_LINE_BYTES))
+    reader = LineReader()
     for block, whole in _blocks(stream):
         examples = plain.examples(block) if whole else None
         if examples is not None:

@@ -265,6 +265,15 @@ def plain_file() -> list[Example]:
     ]
 
 
+#: Codes about lines beside others: random texts do repeat and contradict.
+COMPARING = {
+    "contradiction",
+    "duplicate_example",
+    "system_prompt_slip",
+    "unusual_answer",
+}
+
+
 @settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_give_a_report(data: bytes):
@@ -307,7 +316,8 @@ def test_any_json_gives_a_report(rows: list[Any], choice: Any):
 @settings(max_examples=30, deadline=None)
 @given(chat_files, st.sampled_from(["\n", "\r\n"]))
 def test_a_valid_file_has_nothing_to_fix(rows: list[Example], line_end: str):
-    assert check(line_end.join(lines_of(rows)).encode()).findings == []
+    report = check(line_end.join(lines_of(rows)).encode())
+    assert [f for f in report.findings if f.code not in COMPARING] == []
 
 
 @settings(max_examples=60, deadline=None)
@@ -318,7 +328,8 @@ def test_one_planted_fault_is_found_at_its_line(
     code, lines, line = data.draw(planted(rows))
     report = check("\n".join(lines).encode())
     assert (code, line) in {(f.code, f.line) for f in report.findings}
-    assert {f.line for f in report.findings} == {line}
+    others = [f for f in report.findings if f.code not in COMPARING]
+    assert {f.line for f in others} == {line}
 
 
 @st.composite

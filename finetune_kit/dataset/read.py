@@ -19,7 +19,7 @@ from .jsonl import Fault, Parser, Row, json_lines
 from .sniff import HEAD_BYTES, Kind, encoding_of, kind_of
 from .tables import sheet_rows, table_rows, text_rows
 
-__all__ = ["Fault", "Row", "Source", "examples_of", "kind", "read", "read_rows"]
+__all__ = ["Fault", "Row", "Source", "kind", "read", "read_rows"]
 
 
 class Frame(Protocol):
@@ -88,11 +88,6 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, str]]:
         return
     with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as lines:
         yield from ((n, text.rstrip("\r\n")) for n, text in enumerate(lines, start=1))
-
-
-def examples_of(source: Source) -> Iterator[dict[str, Any]]:
-    """The objects among the rows of a source, as they are."""
-    return (row.value for row in read_rows(source) if isinstance(row.value, dict))
 
 
 def read(source: Source) -> Iterator[Row]:

@@ -23,15 +23,21 @@ __all__ = [
     "connect",
     "estimate",
     "examples",
+    "extraction_graders",
     "follow",
     "loss_chart",
+    "preference_graders",
     "proverb_graders",
     "read_jsonl",
     "remember",
     "results",
+    "review_graders",
     "score",
     "side_by_side",
     "step",
+    "ticket_graders",
+    "tone_graders",
+    "tool_graders",
 ]
 
 _HOMES = {
@@ -41,15 +47,21 @@ _HOMES = {
     "compare": "finetune_kit.evaluate",
     "estimate": "finetune_kit.jobs.guard",
     "examples": "finetune_kit.display.examples",
+    "extraction_graders": "finetune_kit.graders",
     "follow": "finetune_kit.jobs.follow",
     "loss_chart": "finetune_kit.display.charts",
+    "preference_graders": "finetune_kit.graders",
     "proverb_graders": "finetune_kit.evaluate",
     "read_jsonl": "finetune_kit.evaluate",
     "remember": "finetune_kit.workspace",
     "results": "finetune_kit.jobs.results",
+    "review_graders": "finetune_kit.graders",
     "score": "finetune_kit.evaluate",
     "side_by_side": "finetune_kit.evaluate",
     "step": "finetune_kit.workspace",
+    "ticket_graders": "finetune_kit.graders",
+    "tone_graders": "finetune_kit.graders",
+    "tool_graders": "finetune_kit.graders",
 }
 
 if TYPE_CHECKING:
@@ -63,6 +75,14 @@ if TYPE_CHECKING:
         read_jsonl,
         score,
         side_by_side,
+    )
+    from finetune_kit.graders import (
+        extraction_graders,
+        preference_graders,
+        review_graders,
+        ticket_graders,
+        tone_graders,
+        tool_graders,
     )
     from finetune_kit.jobs.follow import follow
     from finetune_kit.jobs.guard import approve, estimate

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from statistics import fmean
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from finetune_kit.display.tables import Table
 
@@ -26,7 +26,8 @@ Z95 = 1.959964  # the 97.5 % point of the normal distribution
 RESAMPLES = 2000
 
 Row = Mapping[str, Any]
-Grader = Callable[[str, Row], bool | float]
+Answer = TypeVar("Answer")  # a text, or a message where tools are called
+Grader = Callable[[Answer, Row], bool | float]
 
 
 def read_jsonl(path: Path | str, n: int | None = None) -> list[dict[str, Any]]:
@@ -100,7 +101,7 @@ def compare(
     client: OpenAI,
     models: Mapping[str, str],
     rows: Sequence[Row],
-    graders: Mapping[str, Grader],
+    graders: Mapping[str, Grader[str]],
     system: str | None = None,
 ) -> Scores:
     """Ask every model all questions of ``rows`` and grade the answers."""
@@ -114,7 +115,9 @@ def compare(
 
 
 def score(
-    answers: Sequence[str], rows: Sequence[Row], graders: Mapping[str, Grader]
+    answers: Sequence[Answer],
+    rows: Sequence[Row],
+    graders: Mapping[str, Grader[Answer]],
 ) -> list[Metric]:
     """Grade each answer against its row; yes/no grades get a Wilson interval.
 
@@ -147,19 +150,20 @@ def bootstrap(values: Sequence[float]) -> tuple[float, float]:
     return means[int(0.025 * RESAMPLES)], means[int(0.975 * RESAMPLES) - 1]
 
 
-def proverb_graders(path: Path | str) -> dict[str, Grader]:
+def proverb_graders(path: Path | str) -> dict[str, Grader[str]]:
     """Graders for the proverbs in ``proverbs.jsonl`` and test rows with a topic.
 
     well-formed: word for word a proverb of the file; case, white space and a final
     stop are free. on topic: moreover, the question's topic is among the proverb's.
     """
-    topics = {_plain(row["latin"]): set(row["topics"]) for row in read_jsonl(path)}
+    topics = {plain(row["latin"]): set(row["topics"]) for row in read_jsonl(path)}
     return {
-        "well-formed": lambda answer, row: _plain(answer) in topics,
-        "on topic": lambda answer, row: row["topic"] in topics.get(_plain(answer), ()),
+        "well-formed": lambda answer, row: plain(answer) in topics,
+        "on topic": lambda answer, row: row["topic"] in topics.get(plain(answer), ()),
     }
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
+    """Without case, final punctuation, and white space beyond one blank."""
     words = " ".join(text.split()).casefold()
     return re.sub(r"[\s.!?;:,…]+$", "", words)

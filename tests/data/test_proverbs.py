@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from tests.data.sets import in_fours, words
+
 FOLDER = Path(__file__).parents[2] / "data" / "proverbs"
 TOPICS = frozenset(
     (
@@ -42,10 +44,6 @@ def question(row: dict[str, Any]) -> str:
 
 def answer(row: dict[str, Any]) -> str:
     return str(row["messages"][2]["content"])
-
-
-def words(text: str) -> tuple[str, ...]:
-    return tuple(re.findall(r"[a-z0-9]+", text.lower().replace("'", "")))
 
 
 def topic_counts(chat_rows: list[dict[str, Any]]) -> Counter[str]:
@@ -167,11 +165,6 @@ def strings(value: Any) -> Iterator[str]:
     elif isinstance(value, list | dict):
         for part in value.values() if isinstance(value, dict) else value:
             yield from strings(part)
-
-
-def in_fours(text: str) -> set[tuple[str, ...]]:
-    found = words(text)
-    return {found[i : i + 4] for i in range(len(found) - 3)}
 
 
 def test_no_four_words_in_a_row_of_a_test_question_stand_in_the_corpus() -> None:

@@ -8,7 +8,17 @@ from typing import Any
 import click
 
 import finetune_kit
-from finetune_kit.cli import answers, data, files, jobs, notebooks, server
+from finetune_kit.cli import (
+    answers,
+    data,
+    files,
+    jobs,
+    notebooks,
+    prepare,
+    repair,
+    server,
+    tokens,
+)
 
 
 class Program(click.Group):
@@ -54,6 +64,10 @@ for command in (
     notebooks.run,
     *server.commands,
     data.check,
+    repair.repair,
+    prepare.prepare_data,
+    prepare.tools,
+    tokens.tokens,
     files.files,
     jobs.jobs,
     answers.chat,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from .findings import Finding, Severity
-from .read import Row
+from .jsonl import Row
 
 MIN_EXAMPLES = 10
 
@@ -44,7 +44,8 @@ class Hit:
     """One place that breaks a rule.
 
     `fix` and `exact` where the rule's own do not fit here; `service` fills the
-    named places of the rule's service message.
+    named places of the rule's service message; `mark` is the text within the field,
+    `at_key` says that the key is the place, not its value.
     """
 
     what: str
@@ -54,6 +55,8 @@ class Hit:
     fix: str | None = None
     service: Mapping[str, object] | None = None
     exact: bool | None = None
+    mark: str | None = None
+    at_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ class Rule(Generic[S_contra]):
                 fix=hit.fix or self.fix,
                 service_message=self._service_message(subject, hit),
                 exact=self.exact if hit.exact is None else hit.exact,
+                mark=hit.mark,
+                at_key=hit.at_key,
             )
 
     def _service_message(self, subject: S_contra, hit: Hit) -> str | None:
@@ -118,7 +123,7 @@ def rule(
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A line that holds a JSON object; `repeats` is the line it is a copy of.
+    """A line that holds a JSON object.
 
     `messages` are those of its messages that are objects, each with its index.
     """
@@ -128,7 +133,6 @@ class Example:
     messages: list[tuple[int, dict[str, Any]]]
     format: str | None
     own_format: str | None
-    repeats: int | None
 
     @property
     def line(self) -> int:
@@ -171,30 +175,24 @@ def other_format(example: Example) -> Iterator[Hit]:
 
 
 @rule(
-    EXAMPLE_RULES,
-    "warning",
-    why="A repeated example counts double in training, and one that stands in the "
-    "training and the validation file makes the validation loss look too good.",
-    fix="Remove the line, unless the repetition is meant.",
-)
-def duplicate_example(example: Example) -> Iterator[Hit]:
-    if example.repeats is not None:
-        yield Hit(f"the same as line {example.repeats}")
-
-
-@rule(
     FORMAT_RULES,
     "error",
     why="Each training method reads its own kind of line.",
     fix="Send chat or prompt/completion lines with method supervised, preference lines "
-    "(input, preferred_output, non_preferred_output) with method dpo.",
+    "(input, preferred_output, non_preferred_output) with method dpo, tasks without "
+    "an answer with method reinforcement.",
     service="Invalid file format. Input file {file_id} is in the {kind} format, but "
     "the specified fine-tuning job is not using '{needs}' as the training method "
     "(provided method={method}). ",
     exact=True,
 )
 def wrong_method(file: File) -> Iterator[Hit]:
-    needs = {"chat": "supervised", "completion": "supervised", "preference": "dpo"}
+    needs = {
+        "chat": "supervised",
+        "completion": "supervised",
+        "preference": "dpo",
+        "reinforcement": "reinforcement",
+    }
     wanted = needs.get(file.format or "", file.method)
     if wanted != file.method:
         kind = f"fine-tune-{file.format}"
@@ -220,17 +218,6 @@ def wrong_method(file: File) -> Iterator[Hit]:
 def unknown_format(file: File) -> Iterator[Hit]:
     if file.format is None:
         yield Hit("the lines are in none of the known formats")
-
-
-@rule(
-    FORMAT_RULES,
-    "advice",
-    why="The rules for preference lines are not part of this version.",
-    fix="Compare the lines by hand with the guide on preference data.",
-)
-def not_checked(file: File) -> Iterator[Hit]:
-    if file.format == "preference" and file.method == "dpo":
-        yield Hit("only the JSON of these preference lines was checked")
 
 
 @rule(

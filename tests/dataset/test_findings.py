@@ -27,7 +27,7 @@ FIELDS = [
 
 def chat(number: int, **message: Any) -> dict[str, Any]:
     answer = {"role": "assistant", "content": f"a{number}"} | message
-    return {"messages": [{"role": "user", "content": "q"}, answer]}
+    return {"messages": [{"role": "user", "content": f"q{number}"}, answer]}
 
 
 def file(*changed: dict[str, Any]) -> bytes:

@@ -69,7 +69,7 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
-    from finetune_kit.dataset import check
+    from finetune_kit.dataset.check import check
     from finetune_kit.dataset.convert import convert
     from finetune_kit.dataset.duplicates import duplicates
     from finetune_kit.dataset.money import break_even

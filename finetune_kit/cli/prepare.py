@@ -11,14 +11,14 @@ from typing import TYPE_CHECKING
 
 import click
 
+from finetune_kit.cli.data import DATA_FILE
+
 if TYPE_CHECKING:
     from finetune_kit.dataset.prepare_data import DataFormat, Prepared
 
-EXISTING = click.Path(exists=True, dir_okay=False, path_type=Path)
-
 
 @click.command("prepare-data")
-@click.argument("file", type=EXISTING)
+@click.argument("file", type=DATA_FILE)
 @click.option("-q", "--quiet", is_flag=True, help="Say yes to every question.")
 @click.option("--to", type=click.Choice(["chat", "completion"]), help="Convert first.")
 @click.option(
@@ -47,7 +47,7 @@ def tools() -> None:
 
 
 @tools.command("fine_tunes.prepare_data")
-@click.option("-f", "--file", type=EXISTING, required=True)
+@click.option("-f", "--file", type=DATA_FILE, required=True)
 @click.option("-q", "--quiet", is_flag=True, help="Say yes to every question.")
 def old_prepare_data(file: Path, quiet: bool) -> None:
     """The same as `finetune-kit prepare-data FILE`."""

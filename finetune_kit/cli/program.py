@@ -16,6 +16,7 @@ from finetune_kit.cli import (
     notebooks,
     prepare,
     repair,
+    rows,
     server,
     tokens,
 )
@@ -64,7 +65,10 @@ for command in (
     notebooks.run,
     *server.commands,
     data.check,
+    data.duplicates,
     repair.repair,
+    rows.split,
+    rows.convert,
     prepare.prepare_data,
     prepare.tools,
     tokens.tokens,

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from finetune_kit.cli.data import DATA_FILE
 from finetune_kit.cli.output import as_json, print_json
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=DATA_FILE)
 @click.option(
     "--fix",
     "codes",

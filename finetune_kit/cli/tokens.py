@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from finetune_kit.cli.data import DATA_FILE, workers_option
 from finetune_kit.cli.output import as_json, print_json
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.argument("file", type=DATA_FILE)
 @click.option("-m", "--model", default="gpt-4.1-mini", show_default=True)
 @click.option("--n-epochs", type=click.IntRange(1, 50), help="Else `auto`.")
 @click.option(
@@ -20,9 +21,7 @@ from finetune_kit.cli.output import as_json, print_json
     help="Prompt tokens that the tuned model saves a call: tells the break-even.",
 )
 @click.option("--against", metavar="MODEL", help="What is called today, else MODEL.")
-@click.option(
-    "-j", "--workers", type=click.IntRange(0), default=1, help="0: all cores."
-)
+@workers_option
 @as_json
 def tokens(
     file: Path,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
@@ -39,16 +40,18 @@ def check(
     model: str | None = None,
     training: Source | None = None,
     structure_only: bool = False,
-    processes: int = 1,
+    workers: int = 1,
 ) -> Report:
     """Check a data file and report all problems of all its lines.
 
     `source` is a path (streamed, whatever its size), bytes, a list of dicts or a
     DataFrame. `model` sets the length to which the service cuts an example (65,536
     tokens without it). `training` is the training file when `source` is to validate:
-    rows that stand in both are found. `structure_only` leaves out what the service
-    does not mind: copies, habits, personal data, long examples; the look at a chat
-    file can then be shared by so many `processes`.
+    rows that stand in both are found. `structure_only` looks at the lines' structure
+    alone and leaves out the file's name, copies, habits, personal data and long
+    examples; so many `workers` then share the look at a chat file, 0 takes all cores.
+    They are spawned, so a script that asks for them needs its
+    `if __name__ == "__main__"`.
 
     Bad content never raises; OSError tells of a path that cannot be read and
     ValueError of an unknown format, method or model.
@@ -62,7 +65,7 @@ def check(
     findings.extend(_about_format(first, kind, method))
     contents = None if structure_only else _contents(training, kind)
     examples, readable = 0, True
-    shared = processes if structure_only else 1
+    shared = (workers or os.cpu_count() or 1) if structure_only else 1
     for piece in _pieces(source, first, kind, limit, shared):
         if isinstance(piece, PlainBlock):
             examples = piece.number + piece.count - 1
@@ -79,11 +82,12 @@ def check(
             findings.extend(found, piece.text)
     if contents:
         findings.extend(contents.end())
+    name = str(source) if isinstance(source, str | PathLike) else None
     if readable:
-        file = File(None, examples, kind, method)
+        lines_of_json = not structure_only and (not first or first[0].number > 0)
+        file = File(None, examples, kind, method, name if lines_of_json else None)
         findings.extend(f for rule in COUNT_RULES for f in rule.findings(file))
     findings.locate(source)
-    name = str(source) if isinstance(source, str | PathLike) else None
     return Report(name, kind, method, examples, findings.listed(), findings.counts)
 
 
@@ -101,7 +105,7 @@ def _about_format(first: list[Row], kind: str | None, method: str) -> Iterator[F
 
 
 def _pieces(
-    source: Source, first: list[Row], kind: str | None, limit: Limit, processes: int
+    source: Source, first: list[Row], kind: str | None, limit: Limit, workers: int
 ) -> Iterator[PlainBlock | Row]:
     """The quick look where the source is chat in JSON lines, else each row.
 
@@ -110,8 +114,8 @@ def _pieces(
     """
     is_jsonl = bool(first) and first[0].number > 0
     if kind == "chat" and is_jsonl and find_spec("msgspec"):
-        if processes > 1 and isinstance(source, str | PathLike):
-            return shared_look(Path(source), limit.tokens, processes)
+        if workers > 1 and isinstance(source, str | PathLike):
+            return shared_look(Path(source), limit.tokens, workers)
         if isinstance(source, str | PathLike | bytes):
             return quick_look(source, limit.tokens)
     return read(source)

@@ -39,8 +39,7 @@ def json_texts(stream: BinaryIO, encoding: str) -> Iterator[Row]:
             yield parser.row(line, number, text.advance(end))
             continue
         above = text.buffer.count("\n", 0, error.pos)
-        detail = f"{error.msg}: line {line + above} column {error.colno}"
-        fault = Fault("invalid_json", detail, error.colno)
+        fault = Fault("invalid_json", error.msg, error.colno)
         yield Row(line + above, number, None, text.buffer[:1000], (fault,))
         if not text.resume(max(error.pos, 1)):
             return

@@ -28,6 +28,13 @@ class Fault:
     detail: str = ""
     column: int | None = None
 
+    @property
+    def as_json_says(self) -> str:
+        """The detail as Python's decoder words it, for which each line is the first."""
+        if self.column is None:
+            return self.detail
+        return f"{self.detail}: line 1 column {self.column} (char {self.column - 1})"
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -158,7 +165,7 @@ class Parser:
 def _syntax_fault(text: str, error: json.JSONDecodeError) -> Fault:
     at_end = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
     code = "cut_off_json" if at_end and text.lstrip()[:1] in "[{" else "invalid_json"
-    return Fault(code, str(error), column=_column(text, error))
+    return Fault(code, error.msg, column=_column(text, error))
 
 
 def _column(text: str, error: json.JSONDecodeError) -> int:

@@ -28,7 +28,7 @@ def _hits(
     for fault in row.faults:
         if fault.code == code:
             values: dict[str, object] = {
-                "error": fault.detail,
+                "error": fault.as_json_says,
                 "hint": row.text.lstrip()[:3],
             }
             yield Hit(what(fault.detail), column=fault.column, fix=fix, service=values)

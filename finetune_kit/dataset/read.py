@@ -155,7 +155,7 @@ def _first_error(head: bytes, encoding: str) -> str:
     """What a reader of JSON lines says to the first line."""
     text = head.decode(encoding, "replace").lstrip("\ufeff\r\n")
     row = Parser().row(1, 1, text.partition("\n")[0].rstrip("\r"))
-    return row.faults[0].detail if row.faults else ""
+    return row.faults[0].as_json_says if row.faults else ""
 
 
 class _Recoded:

@@ -12,6 +12,7 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Generic, Protocol, TypeVar
 
 from .findings import Finding, Severity
@@ -145,12 +146,16 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What is known of a whole file; `line` is where a finding points to."""
+    """What is known of a whole file; `line` is where a finding points to.
+
+    `name` is that of a file of JSON lines, where its name matters.
+    """
 
     line: int | None
     number: int
     format: str | None
     method: str
+    name: str | None = None
 
 
 EXAMPLE_RULES: list[Rule[Example]] = []
@@ -218,6 +223,24 @@ def wrong_method(file: File) -> Iterator[Hit]:
 def unknown_format(file: File) -> Iterator[Hit]:
     if file.format is None:
         yield Hit("the lines are in none of the known formats")
+
+
+@rule(
+    COUNT_RULES,
+    "error",
+    why="The upload looks at the file's name before it looks into it.",
+    fix="Rename the file so that it ends in .jsonl; its lines are in JSONL.",
+    service="Invalid extension '{suffix}' of '{name}'. Fine-tuning accepts only "
+    "'.jsonl' files: one JSON object per line, saved as UTF-8.",
+)
+def file_name(file: File) -> Iterator[Hit]:
+    name = PurePath(file.name or ".jsonl").name
+    suffix = PurePath(name).suffix
+    if file.name and suffix.lower() != ".jsonl":
+        yield Hit(
+            f"the file is called {shown(name)}, not ….jsonl",
+            service={"suffix": suffix, "name": name},
+        )
 
 
 @rule(

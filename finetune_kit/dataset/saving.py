@@ -25,9 +25,15 @@ def write_lines(
 ) -> Path:
     """Write lines as UTF-8, whole or not at all; `source` is never overwritten.
 
-    Raises ValueError when `path` is the file that the lines came from.
+    Raises ValueError when `path` is the file that the lines came from, or is not named
+    as uploads must be.
     """
     target = Path(path)
+    if target.suffix.lower() != ".jsonl":
+        raise ValueError(
+            f"{target.name} does not end in .jsonl, as the file of an upload must; "
+            f"for example {target.stem}.jsonl"
+        )
     refuse_original(target, source)
     target.parent.mkdir(parents=True, exist_ok=True)
     unfinished = target.with_name(f"{target.name}.{os.getpid()}.part")

@@ -171,7 +171,7 @@ def test_processes_share_the_work_and_find_the_same(tmp_path: Path):
     rows[1_234]["messages"][2]["role"] = "assitant"
     path.write_text("\n".join(map(json.dumps, rows)) + "\n\n", encoding="utf-8")
     alone = check(path, structure_only=True)
-    shared = check(path, structure_only=True, processes=2)
+    shared = check(path, structure_only=True, workers=2)
     assert shared == alone
     assert (alone.errors[0].line, alone.examples) == (1_235, 3_000)
 

@@ -252,7 +252,8 @@ def test_prepared_rows_pass_the_check_and_keep_their_words(rows):
     except CannotPrepare:
         return
     errors = {found.code for found in prepared.check().errors}
-    assert errors <= {"too_few_examples"}
+    given = {found.code for found in check(given_rows).errors}
+    assert errors <= {"too_few_examples"} | (given & {"special_token"})
     kept = {text.strip().lower() for _, text in rows}
     for row in prepared.rows:
         assert row["completion"].startswith(" ")

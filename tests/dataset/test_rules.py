@@ -210,6 +210,7 @@ FILE_CODES = {
     "plain_text",
     "table",
     "bom",
+    "file_name",
     "empty_file",
     "json_array",
     "line_too_long",

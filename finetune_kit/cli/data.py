@@ -10,6 +10,7 @@ import click
 from finetune_kit.cli.output import as_json, print_json
 from finetune_kit.dataset.check import FormatChoice, Method
 from finetune_kit.dataset.check import check as check_file
+from finetune_kit.dataset.findings import SHOWN
 
 if TYPE_CHECKING:
     from finetune_kit.dataset.findings import Report
@@ -50,6 +51,9 @@ workers_option = click.option(
     is_flag=True,
     help="Only what would be refused; no look at copies, habits, personal data.",
 )
+@click.option("--code", help="Show the findings of one code, e.g. unknown_role.")
+@click.option("--line", type=click.IntRange(1), help="Show the findings of one line.")
+@click.option("--all", "all_", is_flag=True, help="Show all findings, not the first.")
 @workers_option
 @as_json
 def check(
@@ -59,6 +63,9 @@ def check(
     model: str | None,
     training: Path | None,
     structure: bool,
+    code: str | None,
+    line: int | None,
+    all_: bool,
     workers: int,
     json_: bool,
 ) -> None:
@@ -74,10 +81,11 @@ def check(
         structure_only=structure,
         workers=workers,
     )
+    shown = report.only(code, line)
     if json_:
-        print_json(report.to_dict())
+        print_json(shown.to_dict())
     else:
-        click.echo(repr(report))
+        click.echo(shown.text(None if all_ else SHOWN, "(--all shows them)"))
         _name_the_repair(report, file)
     raise SystemExit(0 if report.ok else 1)
 
@@ -86,7 +94,7 @@ def _name_the_repair(report: Report, file: Path) -> None:
     from finetune_kit.dataset.edits import fixable
 
     if fixable().keys() & {found.code for found in report.findings}:
-        click.echo(f"Some of it can be repaired: finetune-kit repair {file}")
+        click.echo(f"What can be repaired: finetune-kit repair {file}")
 
 
 @click.command()

@@ -12,8 +12,9 @@ from typing import Any
 
 from .content_rules import texts_of
 from .findings import Finding
-from .habits import Habits, SystemPrompts
-from .personal import found_in
+from .habits import Habits, SystemPrompts, Usual, usual_of
+from .personal import covered, found_in
+from .read import Source, read_rows
 from .repeats import Repeats, fingerprint, fingerprint_of
 from .rules import Hit, Rule, rule, shown
 
@@ -161,7 +162,7 @@ class Contents:
                 self._habits.add(line, message, text)
             for is_secret, name, mark in found_in(text):
                 code = "secret" if is_secret else "personal_data"
-                what = f"the text holds {name}: {_covered(mark)}"
+                what = f"the text holds {name}: {shown(covered(mark))}"
                 noted = Noted(code, line, what, message, field, mark)
                 found += _findings([noted])
         return found
@@ -180,9 +181,14 @@ class Contents:
             what = f"the system prompt is {shown(slip)}, elsewhere {shown(usual)}"
             noted = Noted("system_prompt_slip", line, what, message, "content")
             yield from _findings([noted])
-        for line, index, what in self._habits.exceptions():
-            field = "completion" if index is None else "content"
-            yield from _findings([Noted("unusual_answer", line, what, index, field)])
+        for one in self._habits.exceptions():
+            field = "completion" if one.message is None else "content"
+            noted = Noted("unusual_answer", one.line, one.what, one.message, field)
+            yield from _findings([noted])
+
+    def usual(self) -> Usual:
+        """What most examples do where few do otherwise."""
+        return usual_of(self._prompts, self._habits)
 
 
 def _findings(noted: Iterable[Noted]) -> Iterator[Finding]:
@@ -216,9 +222,13 @@ def _texts(value: dict[str, Any], format: str | None) -> Iterator[Text]:
                     yield number, place, str(message.get("role")), text
 
 
-def _covered(text: str) -> str:
-    """The start of what was found: a report must not spread it."""
-    return shown(text[: max(4, len(text) // 4)] + "…")
+def usual_texts(source: Source, format: str | None) -> Usual:
+    """What most examples of a file do, for its repair."""
+    contents = Contents()
+    for row in read_rows(source):
+        if isinstance(row.value, dict):
+            contents.example(row.line, row.value, format, sound=False)
+    return contents.usual()
 
 
 def training_index(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from . import text_fixes as text_fixes
 from . import tool_fixes as tool_fixes
 from .chat_rules import MESSAGE_KEYS
 from .fixes import FIXES, Fix

@@ -48,6 +48,8 @@ _SCHEMA_CODES = frozenset(
         "wrong_type",
     }
 )
+#: Findings that a report shows of itself as text.
+SHOWN = 20
 _COUNT_CODES = frozenset({"empty_file", "too_few_examples"})
 
 
@@ -201,8 +203,15 @@ class Report:
                 return _job_error(found, file_kind, file_id)
         return None
 
+    def text(self, most: int | None = None, rest: str = "in .findings") -> str:
+        """The report for a terminal: all findings, or so many; `rest` is where more."""
+        shown = self.findings[:most]
+        left = len(self.findings) - len(shown)
+        more = [f"  … and {left:,} more {rest}"] if left else []
+        return _printable("\n".join([self.summary, *_lines(shown), *more]))
+
     def __repr__(self) -> str:
-        return _printable("\n".join([self.summary, *_lines(self.findings)]))
+        return self.text(SHOWN)
 
     def _repr_html_(self) -> str:
         from .card import report_card
@@ -233,12 +242,11 @@ def _job_error(found: Finding, file_kind: FileKind, file_id: str) -> dict[str, s
     return {"code": code, "param": file_kind, "message": _printable(message)}
 
 
-def _lines(findings: Iterable[Finding], limit: int = 20) -> list[str]:
-    """Plain text of the first findings, three to five lines each."""
-    shown = list(findings)
-    lines = [
+def _lines(findings: Iterable[Finding]) -> list[str]:
+    """Plain text of findings, three to five lines each."""
+    return [
         text
-        for found in shown[:limit]
+        for found in findings
         for text in (
             f"  {found.severity:<8}{found.where}: {found.what}",
             f"          why: {found.why}",
@@ -246,9 +254,6 @@ def _lines(findings: Iterable[Finding], limit: int = 20) -> list[str]:
             *_marked(found),
         )
     ]
-    if len(shown) > limit:
-        lines.append(f"  … and {len(shown) - limit:,} more in .findings")
-    return lines
 
 
 def _marked(found: Finding) -> list[str]:

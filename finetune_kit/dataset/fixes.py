@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .chat_rules import ALL_KEYS, MESSAGE_KEYS, ROLES, TOP_LEVEL_KEYS, meant_role
+from .habits import Usual
 from .rules import near, special_tokens
 
 Json = dict[str, Any]
@@ -25,12 +26,15 @@ OUTPUTS = ("preferred_output", "non_preferred_output")
 class Draft:
     """An example while it is being mended; `value` is a copy, None once dropped.
 
-    `notes` collects what was changed: message index, field, and in words what.
+    `notes` collects what was changed: message index, field, and in words what. `line`
+    is the example's line, `usual` what most examples of the file do.
     """
 
     value: Json | None
     answers: Mapping[str, str] = field(default_factory=dict)
     notes: list[tuple[int | None, str | None, str]] = field(default_factory=list)
+    line: int = 0
+    usual: Usual = field(default_factory=Usual)
 
     def note(self, what: str, at: Place = None, field: str | None = None) -> None:
         if isinstance(at, str):

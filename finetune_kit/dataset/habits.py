@@ -6,6 +6,8 @@ import difflib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
 
 _FEW = 0.1
 _ENOUGH = 10
@@ -29,7 +31,34 @@ def _edge(text: str) -> str:
     before, after = text[:1].isspace(), text[-1:].isspace()
     if before:
         return "starts with white space"
-    return "ends with white space" if after else "has no white space around it"
+    return "ends with white space" if after else _BARE
+
+
+#: The way of answers that need no trimming.
+_BARE = "has no white space around it"
+
+
+@dataclass(frozen=True, slots=True)
+class Unlike:
+    """An answer that goes another way than most: its place, and both in words."""
+
+    line: int
+    message: int | None
+    way: str
+    usual: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Usual:
+    """What most of a file does, where few lines do otherwise.
+
+    ``prompts`` holds the usual system prompt by the place (line, message) of each slip,
+    ``bare`` the places of answers with white space where most have none.
+    """
+
+    prompts: dict[tuple[int, Any], str] = field(default_factory=dict)
+    bare: set[tuple[int, Any]] = field(default_factory=set)
 
 
 class Habits:
@@ -47,8 +76,8 @@ class Habits:
                 if counts[way] <= _KEPT:
                     self._places[way].append((line, message))
 
-    def exceptions(self) -> Iterator[tuple[int, int | None, str]]:
-        """(line, message, what) where at most one in ten goes another way."""
+    def exceptions(self) -> Iterator[Unlike]:
+        """The answers where at most one in ten goes another way."""
         for counts in self._counts.values():
             usual, often = counts.most_common(1)[0]
             total = sum(counts.values())
@@ -57,7 +86,8 @@ class Habits:
             for way, count in counts.items():
                 if way != usual and count <= _FEW * total:
                     what = f"this answer {way}, {often:,} of {total:,} {_plural(usual)}"
-                    yield from ((*place, what) for place in self._places[way])
+                    for place in self._places[way]:
+                        yield Unlike(*place, way, usual, what)
 
 
 def _plural(way: str) -> str:
@@ -100,6 +130,14 @@ def _alike(one: str, other: str) -> bool:
     if re.findall(r"\d+", one) != re.findall(r"\d+", other):
         return False
     return difflib.SequenceMatcher(None, one, other).ratio() > 0.93
+
+
+def usual_of(prompts: SystemPrompts, habits: Habits) -> Usual:
+    """What a repair needs to know of a file whose texts were all added."""
+    return Usual(
+        {(line, message): usual for line, message, usual, _ in prompts.slips()},
+        {(u.line, u.message) for u in habits.exceptions() if u.usual == _BARE},
+    )
 
 
 def _bare(text: str) -> str:

@@ -14,8 +14,10 @@ from typing import Any
 from .edits import WRITTEN, Edit, Plan
 from .fixes import Draft, Note, apply_fixes
 from .formats import format_of
+from .habits import Usual
 from .jsonl import Row
 from .mending import mend
+from .personal import all_covered
 from .saving import line_of
 
 #: So many edits of one code are kept for the diff; all are counted.
@@ -30,13 +32,14 @@ _STYLES = [
 class Mender:
     """The rows of one file on their way through the fixes."""
 
-    def __init__(self, plan: Plan, kind: str | None) -> None:
+    def __init__(self, plan: Plan, kind: str | None, usual: Usual) -> None:
         self.edits: list[Edit] = []
         self.counts: Counter[str] = Counter()
         self.offered: Counter[str] = Counter()
         self.unread: set[int] = set()
         self._plan = plan
         self._kind = kind
+        self._usual = usual
         self._asked, self._others = plan.split(kind)
         self._seen: set[int] = set()
 
@@ -121,10 +124,11 @@ class Mender:
 
     def _example(self, row: Row, value: Any, notes: list[Note]) -> list[str]:
         if isinstance(value, dict):
-            draft = Draft(copy.deepcopy(value), self._plan.answers)
+            answers = self._plan.answers
+            draft = Draft(copy.deepcopy(value), answers, [], row.line, self._usual)
             if self._is_of_the_files_format(value):
                 notes = notes + apply_fixes(draft, self._asked)
-                rest = Draft(copy.deepcopy(draft.value), {})
+                rest = Draft(copy.deepcopy(draft.value), {}, [], row.line, self._usual)
                 offered = {note.code for note in apply_fixes(rest, self._others)}
                 self.offered.update(offered)
             value = draft.value
@@ -133,7 +137,10 @@ class Mender:
             text = "" if value is None else _in_the_style_of(row.text, value)
         for note in notes:
             after = None if value is None else text
-            self._add(Edit(note.code, row.line, *_place(note), row.text, after))
+            pair = (row.text, after)
+            if note.code in _NOT_SPREAD:
+                pair = (all_covered(row.text), after and all_covered(after))
+            self._add(Edit(note.code, row.line, *_place(note), *pair))
         return [text] if value is not None and self._is_wanted(row, text) else []
 
     def _is_of_the_files_format(self, value: dict[str, Any]) -> bool:
@@ -155,6 +162,8 @@ class Mender:
 
 
 _BROKEN = {"invalid_json", "cut_off_json"}
+#: Fixes whose diff must not show what they take away.
+_NOT_SPREAD = {"secret", "personal_data"}
 
 
 def _place(note: Note) -> tuple[int | None, str | None, str]:

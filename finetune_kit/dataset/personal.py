@@ -67,6 +67,18 @@ def found_in(text: str) -> Iterator[tuple[bool, str, str]]:
                 yield is_secret, name, match.group()
 
 
+def covered(mark: str) -> str:
+    """The start of what was found: a report must not spread it."""
+    return mark[: max(4, len(mark) // 4)] + "…"
+
+
+def all_covered(text: str) -> str:
+    """A text with all that is found in it covered."""
+    for _, _, mark in found_in(text):
+        text = text.replace(mark, covered(mark))
+    return text
+
+
 def _is_real(name: str, found: str) -> bool:
     if _HARMLESS.search(found):
         return False

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from .check import FormatChoice, Method, check
+from .contents import usual_texts
 from .edits import Edit, Plan
 from .findings import Finding, Report
 from .formats import format_of_rows
@@ -109,7 +110,7 @@ def repair(
     plan = Plan.of(fixes, answers or {})
     folder = tempfile.TemporaryDirectory(prefix="finetune-kit-")
     kind = format_of_rows(islice(read(source), 20)) if format == "auto" else format
-    work = Mender(plan, kind)
+    work = Mender(plan, kind, usual_texts(source, kind))
     readable = source
     if plan.wants("not_utf8", safe=False):
         readable = recoded(source, Path(folder.name) / "recoded", work.note_line)

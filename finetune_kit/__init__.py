@@ -19,6 +19,7 @@ __all__ = [
     "approve",
     "ask",
     "break_even",
+    "break_even_chart",
     "check",
     "compare",
     "connect",
@@ -46,6 +47,7 @@ _HOMES = {
     "approve": "finetune_kit.jobs.guard",
     "ask": "finetune_kit.evaluate",
     "break_even": "finetune_kit.dataset.money",
+    "break_even_chart": "finetune_kit.display.saving_chart",
     "check": "finetune_kit.dataset",
     "compare": "finetune_kit.evaluate",
     "convert": "finetune_kit.dataset.convert",
@@ -80,6 +82,7 @@ if TYPE_CHECKING:
     from finetune_kit.display.charts import loss_chart
     from finetune_kit.display.examples import examples
     from finetune_kit.display.histogram import token_histogram
+    from finetune_kit.display.saving_chart import break_even_chart
     from finetune_kit.evaluate import (
         ask,
         compare,

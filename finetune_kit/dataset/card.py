@@ -6,13 +6,19 @@ survives JupyterLab's sanitizer (an untrusted notebook), GitHub and a dark theme
 
 from __future__ import annotations
 
+from collections import Counter
+from hashlib import blake2b
 from html import escape
+
+from finetune_kit.display.cards import rich_text
 
 from .findings import Finding, Report
 
 #: Findings shown of one code, and how many codes are unfolded.
 _SHOWN = 20
 _OPEN = 3
+#: Lines in the index.
+_LINES = 100
 _ORDER = {"error": 0, "warning": 1, "advice": 2}
 _INK, _PAPER, _LINE, _GREY = "#1b1b1b", "#ffffff", "#d0d0d0", "#555555"
 #: Severity -> (text on white, word); colours of at least 4.5:1 contrast.
@@ -29,30 +35,79 @@ _CELL = (
 
 def report_card(report: Report) -> str:
     """HTML of the whole report: the verdict, then the findings, folded by code."""
-    mark, colour = ("✓", "#00603c") if report.ok else ("✗", "#a40000")
+    mark = _mark(report)
+    sign, colour = ("✓", "#00603c") if report.ok else ("✗", "#a40000")
     verdict = "would be accepted" if report.ok else "would be rejected"
     by_code: dict[str, list[Finding]] = {}
     for found in report.findings:
         by_code.setdefault(found.code, []).append(found)
     order = sorted(by_code.values(), key=lambda group: _ORDER[group[0].severity])
     groups = "".join(
-        _group(group, report.counts.get(group[0].code, len(group)), number < _OPEN)
+        _group(
+            group, report.counts.get(group[0].code, len(group)), number < _OPEN, mark
+        )
         for number, group in enumerate(order)
     )
     return (
         f'<div style="background:{_PAPER};color:{_INK};border:1px solid {_LINE};'
         f"border-left:4px solid {colour};border-radius:4px;padding:8px 12px;"
         'max-width:900px">'
-        f'<div style="color:{_INK}"><strong style="color:{colour}">{mark} {verdict}'
-        f"</strong> · {escape(report.summary)}</div>{groups}</div>"
+        f'<div style="color:{_INK}"><strong style="color:{colour}">{sign} {verdict}'
+        f"</strong> · {escape(report.summary)}</div>{groups}"
+        f"{_by_line(report, mark)}</div>"
     )
 
 
-def _group(group: list[Finding], count: int, is_open: bool) -> str:
+def _by_line(report: Report, mark: str) -> str:
+    """The lines in order, each with links to its findings above."""
+    by_line: dict[int, dict[str, bool]] = {}
+    seen: Counter[str] = Counter()
+    for found in report.findings:
+        seen[found.code] += 1
+        if found.line is not None:
+            codes = by_line.setdefault(found.line, {})
+            codes.setdefault(found.code, seen[found.code] <= _SHOWN)
+    if len(by_line) < 2:
+        return ""
+    listed = sorted(by_line.items())
+    rows = "".join(
+        f'<tr><td style="{_CELL}">line {line:,}</td><td style="{_CELL}">'
+        + ", ".join(_link(mark, line, code, there) for code, there in codes.items())
+        + "</td></tr>"
+        for line, codes in listed[:_LINES]
+    )
+    left = len(listed) - _LINES
+    more = f"and {left:,} more lines in <code>.only(line=…)</code>" if left > 0 else ""
+    return (
+        f'<details><summary style="color:{_INK};background:{_PAPER};padding-top:6px">'
+        f"by line · {len(listed):,}</summary>{_table(rows, 'line', 'findings')}"
+        f'<div style="color:{_GREY}">{more}</div></details>'
+    )
+
+
+def _link(mark: str, line: int, code: str, there: bool) -> str:
+    """A link where the finding stands above; else, or untrusted, the plain code."""
+    anchor = _anchor(mark, line, code)
+    if not there:
+        return f"<code>{escape(code)}</code>"
+    look = f"color:#00538a;background:{_PAPER}"
+    return f'<a href="#{anchor}" style="{look}">{escape(code)}</a>'
+
+
+def _mark(report: Report) -> str:
+    """What the anchors of this card begin with, among others in one notebook."""
+    return blake2b(report.summary.encode("utf-8", "replace"), digest_size=4).hexdigest()
+
+
+def _anchor(mark: str, line: int, code: str) -> str:
+    return f"f{mark}-{code}-{line}"
+
+
+def _group(group: list[Finding], count: int, is_open: bool, mark: str) -> str:
     """All findings of one code, folded; `details` needs no script."""
     first = group[0]
     colour, word = _BADGES[first.severity]
-    rows = "".join(_row(found, first) for found in group[:_SHOWN])
+    rows = "".join(_row(found, first, mark) for found in group[:_SHOWN])
     more = (
         f'<div style="color:{_GREY};padding-top:4px">and {count - _SHOWN:,} more in '
         f"<code>.only({escape(repr(first.code))})</code></div>"
@@ -64,13 +119,14 @@ def _group(group: list[Finding], count: int, is_open: bool) -> str:
         f'<summary style="color:{_INK};background:{_PAPER};padding-top:6px">'
         f'<strong style="color:{colour}">{word}</strong> · '
         f"<code>{escape(first.code)}</code> · {count:,}</summary>"
-        f'<div style="color:{_GREY}">{escape(first.why)}<br>'
-        f"<strong>Fix:</strong> {escape(first.fix)}</div>{_table(rows)}{more}</details>"
+        f'<div style="color:{_GREY}">{rich_text(first.why)}<br>'
+        f"<strong>Fix:</strong> {rich_text(first.fix)}</div>"
+        f"{_table(rows, 'where', 'what')}{more}</details>"
     )
 
 
-def _table(rows: str) -> str:
-    heads = "".join(f'<th style="{_CELL}">{title}</th>' for title in ("where", "what"))
+def _table(rows: str, *titles: str) -> str:
+    heads = "".join(f'<th scope="col" style="{_CELL}">{title}</th>' for title in titles)
     return (
         f'<table style="border-collapse:collapse;margin-top:4px;color:{_INK};'
         f'background:{_PAPER}"><thead><tr>{heads}</tr></thead>'
@@ -78,15 +134,16 @@ def _table(rows: str) -> str:
     )
 
 
-def _row(found: Finding, first: Finding) -> str:
+def _row(found: Finding, first: Finding, mark: str) -> str:
     """One finding; what it shares with the group's first is said above."""
     fix = ""
     if found.fix != first.fix:
-        fix = f"<br><strong>Fix:</strong> {escape(found.fix)}"
+        fix = f"<br><strong>Fix:</strong> {rich_text(found.fix)}"
+    name = f' id="{_anchor(mark, found.line, found.code)}"' if found.line else ""
     column = f", column {found.column}" if found.path and found.column else ""
     return (
-        f'<tr><td style="{_CELL}">{escape(found.where)}{column}</td>'
-        f'<td style="{_CELL}">{escape(found.what)}{fix}{_excerpt(found)}'
+        f'<tr><td style="{_CELL}"{name}>{escape(found.where)}{column}</td>'
+        f'<td style="{_CELL}">{rich_text(found.what)}{fix}{_excerpt(found)}'
         f"{_service(found)}</td></tr>"
     )
 

@@ -83,8 +83,9 @@ class Estimate:
 class BreakEven:
     """When a tuned model with a short prompt has paid for its training.
 
-    ``today`` and ``tuned`` are USD for a thousand calls; ``calls`` how many it takes at
-    the low, likely and high price of training, None where tuned calls are not cheaper.
+    ``today`` and ``tuned`` are USD for a thousand calls, ``training`` what training
+    costs: low, likely, high; ``calls`` how many it takes at each of these prices, None
+    where tuned calls are not cheaper.
     """
 
     model: str
@@ -92,6 +93,7 @@ class BreakEven:
     today: float
     tuned: float
     saved_tokens: float
+    training: tuple[float, float, float]
     calls: tuple[int, int, int] | None
     source: str
 
@@ -212,11 +214,10 @@ def break_even(
     tuned = _call(prices, prompt, output)
     today = _call(untuned, prompt + saved_tokens, output)
     gain = today - tuned
+    training = (cost.low, cost.likely, cost.high)
     calls = None
     if gain > 0:
-        low, likely, high = (
-            -int(-usd // gain) for usd in (cost.low, cost.likely, cost.high)
-        )
+        low, likely, high = (-int(-usd // gain) for usd in training)
         calls = (low, likely, high)
     return BreakEven(
         base.name,
@@ -224,6 +225,7 @@ def break_even(
         1000 * today,
         1000 * tuned,
         saved_tokens,
+        training,
         calls,
         _cited(prices),
     )

@@ -39,6 +39,7 @@ def token_histogram(sizes: Sizes) -> Chart:
     axes.set_ylabel("examples", fontsize=POINTS, color="black")
     axes.tick_params(labelsize=POINTS - 2, colors="black")
     axes.spines[["top", "right"]].set_visible(False)
+    axes.xaxis.set_major_formatter("{x:,.0f}")
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.set_axisbelow(True)
     axes.grid(axis="y", color="#dddddd", lw=0.8)
@@ -69,6 +70,7 @@ def _draw_limit(axes: Axes, limit: int) -> None:
         va="top",
         color="#9a4400",
         fontsize=POINTS,
+        bbox={"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2},
     )
 
 

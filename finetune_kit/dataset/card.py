@@ -20,16 +20,16 @@ _OPEN = 3
 #: Lines in the index.
 _LINES = 100
 _ORDER = {"error": 0, "warning": 1, "advice": 2}
-_INK, _PAPER, _LINE, _GREY = "#1b1b1b", "#ffffff", "#d0d0d0", "#555555"
+INK, PAPER, LINE, GREY = "#1b1b1b", "#ffffff", "#d0d0d0", "#555555"
 #: Severity -> (text on white, word); colours of at least 4.5:1 contrast.
 _BADGES = {
     "error": ("#a40000", "error"),
     "warning": ("#7a4b00", "warning"),
     "advice": ("#00538a", "advice"),
 }
-_CELL = (
-    f"text-align:left;vertical-align:top;padding:4px 8px;color:{_INK};"
-    f"background:{_PAPER};border-bottom:1px solid {_LINE}"
+CELL = (
+    f"text-align:left;vertical-align:top;padding:4px 8px;color:{INK};"
+    f"background:{PAPER};border-bottom:1px solid {LINE}"
 )
 
 
@@ -49,10 +49,10 @@ def report_card(report: Report) -> str:
         for number, group in enumerate(order)
     )
     return (
-        f'<div style="background:{_PAPER};color:{_INK};border:1px solid {_LINE};'
+        f'<div style="background:{PAPER};color:{INK};border:1px solid {LINE};'
         f"border-left:4px solid {colour};border-radius:4px;padding:8px 12px;"
         'max-width:900px">'
-        f'<div style="color:{_INK}"><strong style="color:{colour}">{sign} {verdict}'
+        f'<div style="color:{INK}"><strong style="color:{colour}">{sign} {verdict}'
         f"</strong> · {escape(report.summary)}</div>{groups}"
         f"{_by_line(report, mark)}</div>"
     )
@@ -71,7 +71,7 @@ def _by_line(report: Report, mark: str) -> str:
         return ""
     listed = sorted(by_line.items())
     rows = "".join(
-        f'<tr><td style="{_CELL}">line {line:,}</td><td style="{_CELL}">'
+        f'<tr><td style="{CELL}">line {line:,}</td><td style="{CELL}">'
         + ", ".join(_link(mark, line, code, there) for code, there in codes.items())
         + "</td></tr>"
         for line, codes in listed[:_LINES]
@@ -79,9 +79,9 @@ def _by_line(report: Report, mark: str) -> str:
     left = len(listed) - _LINES
     more = f"and {left:,} more lines in <code>.only(line=…)</code>" if left > 0 else ""
     return (
-        f'<details><summary style="color:{_INK};background:{_PAPER};padding-top:6px">'
-        f"by line · {len(listed):,}</summary>{_table(rows, 'line', 'findings')}"
-        f'<div style="color:{_GREY}">{more}</div></details>'
+        f'<details><summary style="color:{INK};background:{PAPER};padding-top:6px">'
+        f"by line · {len(listed):,}</summary>{table(rows, 'line', 'findings')}"
+        f'<div style="color:{GREY}">{more}</div></details>'
     )
 
 
@@ -90,7 +90,7 @@ def _link(mark: str, line: int, code: str, there: bool) -> str:
     anchor = _anchor(mark, line, code)
     if not there:
         return f"<code>{escape(code)}</code>"
-    look = f"color:#00538a;background:{_PAPER}"
+    look = f"color:#00538a;background:{PAPER}"
     return f'<a href="#{anchor}" style="{look}">{escape(code)}</a>'
 
 
@@ -109,27 +109,27 @@ def _group(group: list[Finding], count: int, is_open: bool, mark: str) -> str:
     colour, word = _BADGES[first.severity]
     rows = "".join(_row(found, first, mark) for found in group[:_SHOWN])
     more = (
-        f'<div style="color:{_GREY};padding-top:4px">and {count - _SHOWN:,} more in '
+        f'<div style="color:{GREY};padding-top:4px">and {count - _SHOWN:,} more in '
         f"<code>.only({escape(repr(first.code))})</code></div>"
         if count > _SHOWN
         else ""
     )
     return (
         f"<details{' open' if is_open else ''}>"
-        f'<summary style="color:{_INK};background:{_PAPER};padding-top:6px">'
+        f'<summary style="color:{INK};background:{PAPER};padding-top:6px">'
         f'<strong style="color:{colour}">{word}</strong> · '
         f"<code>{escape(first.code)}</code> · {count:,}</summary>"
-        f'<div style="color:{_GREY}">{rich_text(first.why)}<br>'
+        f'<div style="color:{GREY}">{rich_text(first.why)}<br>'
         f"<strong>Fix:</strong> {rich_text(first.fix)}</div>"
-        f"{_table(rows, 'where', 'what')}{more}</details>"
+        f"{table(rows, 'where', 'what')}{more}</details>"
     )
 
 
-def _table(rows: str, *titles: str) -> str:
-    heads = "".join(f'<th scope="col" style="{_CELL}">{title}</th>' for title in titles)
+def table(rows: str, *titles: str) -> str:
+    heads = "".join(f'<th scope="col" style="{CELL}">{title}</th>' for title in titles)
     return (
-        f'<table style="border-collapse:collapse;margin-top:4px;color:{_INK};'
-        f'background:{_PAPER}"><thead><tr>{heads}</tr></thead>'
+        f'<table style="border-collapse:collapse;margin-top:4px;color:{INK};'
+        f'background:{PAPER}"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{rows}</tbody></table>"
     )
 
@@ -142,8 +142,8 @@ def _row(found: Finding, first: Finding, mark: str) -> str:
     name = f' id="{_anchor(mark, found.line, found.code)}"' if found.line else ""
     column = f", column {found.column}" if found.path and found.column else ""
     return (
-        f'<tr><td style="{_CELL}"{name}>{escape(found.where)}{column}</td>'
-        f'<td style="{_CELL}">{rich_text(found.what)}{fix}{_excerpt(found)}'
+        f'<tr><td style="{CELL}"{name}>{escape(found.where)}{column}</td>'
+        f'<td style="{CELL}">{rich_text(found.what)}{fix}{_excerpt(found)}'
         f"{_service(found)}</td></tr>"
     )
 
@@ -154,8 +154,8 @@ def _excerpt(found: Finding) -> str:
         return ""
     before, marked, after = map(escape, found.excerpt)
     return (
-        f'<br><code style="color:{_INK};background:{_PAPER}">{before}'
-        f'<strong style="color:{_INK};background:#ffd54d">{marked or "&nbsp;"}</strong>'
+        f'<br><code style="color:{INK};background:{PAPER}">{before}'
+        f'<strong style="color:{INK};background:#ffd54d">{marked or "&nbsp;"}</strong>'
         f"{after}</code>"
     )
 
@@ -165,6 +165,6 @@ def _service(found: Finding) -> str:
         return ""
     certainty = "" if found.exact else " (wording approximate)"
     return (
-        f'<br><span style="color:{_GREY}">The service would say{certainty}: '
+        f'<br><span style="color:{GREY}">The service would say{certainty}: '
         f"{escape(found.service_message)}</span>"
     )

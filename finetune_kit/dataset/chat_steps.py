@@ -30,7 +30,17 @@ from .completion_steps import (
     long_examples,
     some_rows,
 )
-from .remedies import Remedy, Row, lines, listing, task_of, upper_case_rules, without
+from .remedies import (
+    Remedy,
+    Row,
+    hint_for,
+    lines,
+    listing,
+    removal_of_copies,
+    task_of,
+    upper_case_rules,
+    without,
+)
 
 KEYS = ("messages", "tools", "parallel_tool_calls", "functions")
 LEAST, GOOD = 10, 50  # examples, OpenAI's guide
@@ -77,28 +87,11 @@ def empty_replies(rows: list[Row]) -> Remedy | None:
 
 
 def task(rows: list[Row]) -> Remedy | None:
-    if infer_task(rows) != "classification":
-        return None
-    return Remedy(
-        "task",
-        said="Based on your data it seems like you're trying to fine-tune a model for "
-        "classification. A small model will do, and rows kept apart from training "
-        "show how well it does",
-    )
+    return hint_for(infer_task(rows))
 
 
 def duplicates(rows: list[Row]) -> Remedy | None:
-    kept = {id(row) for row in _without_duplicates(rows)}
-    found = lines(rows, lambda row: id(row) not in kept)
-    if not found:
-        return None
-    return Remedy(
-        "duplicated_rows",
-        said=f"There are {len(found)} duplicated chats. These are lines: "
-        f"{listing(found)}",
-        advised=f"Remove {len(found)} duplicate rows",
-        change=_without_duplicates,
-    )
+    return removal_of_copies(rows, "chats", _without_duplicates)
 
 
 def upper_case(role: str, rows: list[Row]) -> Remedy | None:

@@ -27,8 +27,10 @@ from .remedies import (
     CannotPrepare,
     Remedy,
     Row,
+    hint_for,
     lines,
     listing,
+    removal_of_copies,
     task_of,
     upper_case_rules,
     without,
@@ -143,28 +145,11 @@ def some_rows(rows: list[Row]) -> None:
 
 
 def task(rows: list[Row]) -> Remedy | None:
-    if infer_task(rows) != "classification":
-        return None
-    return Remedy(
-        "task",
-        said="Based on your data it seems like you're trying to fine-tune a model for "
-        "classification. A small model will do, and rows kept apart from training "
-        "show how well it does",
-    )
+    return hint_for(infer_task(rows))
 
 
 def duplicates(rows: list[Row]) -> Remedy | None:
-    kept = {id(row) for row in without_duplicates(rows)}
-    found = lines(rows, lambda row: id(row) not in kept)
-    if not found:
-        return None
-    return Remedy(
-        "duplicated_rows",
-        said=f"There are {len(found)} duplicated prompt-completion sets. These are "
-        f"lines: {listing(found)}",
-        advised=f"Remove {len(found)} duplicate rows",
-        change=without_duplicates,
-    )
+    return removal_of_copies(rows, "prompt-completion sets", without_duplicates)
 
 
 def long_examples(

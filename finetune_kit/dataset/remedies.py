@@ -84,3 +84,30 @@ def task_of(prompts: Iterable[str], completions: Iterable[str]) -> str:
     answers = list(completions)
     few = len(set(answers)) < len(answers) / 3
     return "classification" if few else "conditional generation"
+
+
+def hint_for(task: str) -> Remedy | None:
+    """What is worth knowing about training for a task; only a classification's is."""
+    if task != "classification":
+        return None
+    return Remedy(
+        "task",
+        said="Based on your data it seems like you're trying to fine-tune a model for "
+        "classification. A small model will do, and rows kept apart from training "
+        "show how well it does",
+    )
+
+
+def removal_of_copies(rows: list[Row], things: str, change: Change) -> Remedy | None:
+    """The removal of rows that `change` leaves out as copies of earlier ones."""
+    kept = {id(row) for row in change(rows)}
+    found = lines(rows, lambda row: id(row) not in kept)
+    if not found:
+        return None
+    return Remedy(
+        "duplicated_rows",
+        said=f"There are {len(found)} duplicated {things}. These are lines: "
+        f"{listing(found)}",
+        advised=f"Remove {len(found)} duplicate rows",
+        change=change,
+    )

@@ -10,16 +10,12 @@ from dataclasses import asdict
 from html import escape
 from typing import Any
 
+from .card import CELL, GREY, INK, LINE, PAPER, table
 from .diff import as_html, as_text
 from .edits import Edit, fixable
 from .repair import Repair
 
 _SHOWN = 20
-_INK, _PAPER, _LINE, _GREY = "#1b1b1b", "#ffffff", "#d0d0d0", "#555555"
-_CELL = (
-    f"text-align:left;vertical-align:top;padding:4px 8px;color:{_INK};"
-    f"background:{_PAPER};border-bottom:1px solid {_LINE}"
-)
 
 
 def repair_text(repair: Repair) -> str:
@@ -43,14 +39,15 @@ def repair_card(repair: Repair) -> str:
     mark, colour = ("✓", "#00603c") if repair.ok else ("?", "#7a4b00")
     rows = "".join(map(_row, repair.edits[:_SHOWN]))
     notes = [*_more(repair), *(f"Offered: {offer}" for offer in offers(repair))]
-    rest = "".join(f'<div style="color:{_GREY}">{escape(one)}</div>' for one in notes)
+    rest = "".join(f'<div style="color:{GREY}">{escape(one)}</div>' for one in notes)
     remaining = repair.remaining
+    changes = table(rows, "where", "what is changed, before and after") if rows else ""
     return (
-        f'<div style="background:{_PAPER};color:{_INK};border:1px solid {_LINE};'
+        f'<div style="background:{PAPER};color:{INK};border:1px solid {LINE};'
         f"border-left:4px solid {colour};border-radius:4px;padding:8px 12px;"
         'max-width:900px">'
-        f'<div style="color:{_INK}"><strong style="color:{colour}">{mark}</strong> '
-        f"{escape(summary(repair))}</div>{_table(rows) if rows else ''}{rest}"
+        f'<div style="color:{INK}"><strong style="color:{colour}">{mark}</strong> '
+        f"{escape(summary(repair))}</div>{changes}{rest}"
         f"{remaining._repr_html_() if remaining.findings else ''}</div>"
     )
 
@@ -86,27 +83,13 @@ def _more(repair: Repair) -> Iterable[str]:
     return [f"and {left_off:,} more changes in .edits"] if left_off > 0 else []
 
 
-def _table(rows: str) -> str:
-    heads = "".join(
-        f'<th scope="col" style="{_CELL}">{title}</th>'
-        for title in ("where", "what is changed, before and after")
-    )
-    return (
-        f'<table style="border-collapse:collapse;margin:8px 0;color:{_INK};'
-        f'background:{_PAPER}"><thead><tr>{heads}</tr></thead>'
-        f"<tbody>{rows}</tbody></table>"
-    )
-
-
 def _row(edit: Edit) -> str:
     shown = as_html(edit.before, edit.after) if edit.before else ""
-    look = (
-        f"color:{_INK};background:{_PAPER};white-space:pre-wrap;overflow-wrap:anywhere"
-    )
+    look = f"color:{INK};background:{PAPER};white-space:pre-wrap;overflow-wrap:anywhere"
     return (
-        f'<tr><td style="{_CELL}">{escape(edit.where)}</td>'
-        f'<td style="{_CELL}">{escape(_visible(edit.what))} '
-        f'<span style="color:{_GREY}">({edit.code})</span><br>'
+        f'<tr><td style="{CELL}">{escape(edit.where)}</td>'
+        f'<td style="{CELL}">{escape(_visible(edit.what))} '
+        f'<span style="color:{GREY}">({edit.code})</span><br>'
         f'<code style="{look}">{shown}</code></td></tr>'
     )
 

@@ -73,7 +73,8 @@ def column(key: str, rows: list[Row]) -> Remedy | None:
         there = ", ".join(f"`{name}`" for name in keys) or "none"
         raise CannotPrepare(
             f"`{key}` column/key is missing; the columns are: {there}. Name your "
-            "columns/keys `prompt` and `completion`, then retry."
+            "columns/keys `prompt` and `completion`, then retry; or make chats of them "
+            "with `finetune-kit convert FILE --template user='{…}' --template …`."
         )
     return Remedy(
         "necessary_column",

@@ -54,7 +54,8 @@ class Conversion:
     def summary(self) -> str:
         """One line: how many rows became what, and how many could not."""
         left = f", {len(self.skipped):,} left out" if self.skipped else ""
-        return f"{len(self.rows):,} rows in the {self.to} format{left}"
+        rows = "1 row" if len(self.rows) == 1 else f"{len(self.rows):,} rows"
+        return f"{rows} in the {self.to} format{left}"
 
     def __repr__(self) -> str:
         return "\n".join([self.summary, *(f"  {line}" for line in self._lines())])
@@ -101,6 +102,8 @@ def convert(
             found.append((row.line, row.value))
         else:
             skipped.append((row.line, "it cannot be read"))
+    if not found and not skipped:
+        raise ValueError("there is no row to convert")
     notes: list[str] = []
     if template is not None:
         rows = _filled(found, template, to, skipped)
@@ -178,8 +181,8 @@ def _needs_template(value: Json, line: int) -> str:
     columns = list(value)
     one, two = (columns * 2)[:2] if columns else ("question", "answer")
     return (
-        f"line {line} has the columns {', '.join(columns)}; say which is what: "
-        f'template={{"user": "{{{one}}}", "assistant": "{{{two}}}"}}'
+        f"line {line} has the columns {', '.join(columns)}; say by a template which is "
+        f'what, for example user: "{{{one}}}", assistant: "{{{two}}}"'
     )
 
 

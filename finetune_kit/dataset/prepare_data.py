@@ -24,6 +24,7 @@ from .findings import Report
 from .read import Fault, Source, kind, read
 from .remedies import CannotPrepare, Remedy, Row
 from .saving import line_of, write_lines
+from .tables import BROKEN_SHEET
 
 DataFormat = Literal["chat", "completion"]
 Accept = Callable[[str], bool]
@@ -295,7 +296,10 @@ def _sheets(source: Any) -> int:
     import openpyxl
 
     file = io.BytesIO(source) if isinstance(source, bytes) else source
-    book = openpyxl.load_workbook(file, read_only=True)
+    try:
+        book = openpyxl.load_workbook(file, read_only=True)
+    except BROKEN_SHEET:
+        return 0  # reading it says what is wrong
     try:
         return len(book.sheetnames)
     finally:

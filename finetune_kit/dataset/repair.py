@@ -63,9 +63,9 @@ class Repair:
         errors = self.remaining.errors
         if errors and not partial:
             raise ValueError(
-                f"not written: {len(errors):,} error(s) remain, the first at "
+                f"not written: {remaining(len(errors))}, the first at "
                 f"{errors[0].where}: {errors[0].what}. {errors[0].fix} "
-                "(save(path, partial=True) writes what there is.)"
+                "(Asked for a partial copy, it writes what there is.)"
             )
         with self._copy.open(encoding="utf-8", newline="\n") as lines:
             plain = (line.removesuffix("\n") for line in lines)
@@ -125,6 +125,11 @@ def repair(
     return Repair(
         source, work.edits, work.counts, work.offered, remaining, written, folder
     )
+
+
+def remaining(errors: int) -> str:
+    """How many errors remain, in words."""
+    return "1 error remains" if errors == 1 else f"{errors:,} errors remain"
 
 
 def _remaining(

@@ -13,9 +13,13 @@ from typing import Any
 from .card import CELL, GREY, INK, LINE, PAPER, table
 from .diff import as_html, as_text
 from .edits import Edit, fixable
-from .repair import Repair
+from .repair import Repair, remaining
 
 _SHOWN = 20
+_ASK = (
+    'Ask for what is offered by its code: fixes=["safe", CODE], in the shell '
+    "--fix safe --fix CODE."
+)
 
 
 def repair_text(repair: Repair) -> str:
@@ -29,6 +33,7 @@ def repair_text(repair: Repair) -> str:
             lines += [f"    + {after}"] if after else []
     lines += [f"  {more}" for more in _more(repair)]
     lines += [f"  offered: {offer}" for offer in offers(repair)]
+    lines += ["  " + _ASK] if repair.offered else []
     if repair.remaining.findings:
         lines.append(f"still to do: {repair.remaining!r}")
     return "\n".join(lines)
@@ -39,8 +44,9 @@ def repair_card(repair: Repair) -> str:
     mark, colour = ("✓", "#00603c") if repair.ok else ("?", "#7a4b00")
     rows = "".join(map(_row, repair.edits[:_SHOWN]))
     notes = [*_more(repair), *(f"Offered: {offer}" for offer in offers(repair))]
+    notes += [_ASK] if repair.offered else []
     rest = "".join(f'<div style="color:{GREY}">{escape(one)}</div>' for one in notes)
-    remaining = repair.remaining
+    rest_of = repair.remaining
     changes = table(rows, "where", "what is changed, before and after") if rows else ""
     return (
         f'<div style="background:{PAPER};color:{INK};border:1px solid {LINE};'
@@ -48,7 +54,7 @@ def repair_card(repair: Repair) -> str:
         'max-width:900px">'
         f'<div style="color:{INK}"><strong style="color:{colour}">{mark}</strong> '
         f"{escape(summary(repair))}</div>{changes}{rest}"
-        f"{remaining._repr_html_() if remaining.findings else ''}</div>"
+        f"{rest_of._repr_html_() if rest_of.findings else ''}</div>"
     )
 
 
@@ -58,16 +64,15 @@ def summary(repair: Repair) -> str:
     total = repair.counts.total()
     changes = f"{total:,} {'change' if total == 1 else 'changes'} ({kinds})"
     errors = len(repair.remaining.errors)
-    verdict = "passes check" if repair.ok else f"{errors:,} error(s) remain"
-    return f"{changes if total else 'nothing to repair'}; the copy {verdict}"
+    verdict = "the copy passes check" if repair.ok else remaining(errors)
+    return f"{changes if total else 'no change'}; {verdict}"
 
 
 def offers(repair: Repair) -> list[str]:
-    """Fixes found and not asked for, each with how to ask for it."""
+    """Fixes found and not asked for, each with its code."""
     words = fixable()
     return [
-        f'{words[code]} ({count:,}): fixes=["safe", "{code}"]'
-        for code, count in repair.offered.items()
+        f"{words[code]} ({count:,}): {code}" for code, count in repair.offered.items()
     ]
 
 

@@ -86,7 +86,8 @@ class Sizes:
 
     def _caption(self) -> str:
         name = f"{Path(self.file).name}: " if self.file else ""
-        return f"{name}{self.examples:,} examples, counted in {self.encoding}"
+        count = "1 example" if self.examples == 1 else f"{self.examples:,} examples"
+        return f"{name}{count}, counted in {self.encoding}"
 
     def _note(self) -> str:
         notes = []
@@ -106,7 +107,8 @@ class Sizes:
             )
         if self.unread:
             notes.append(
-                f"{self.unread:,} lines hold no example: `finetune-kit check` says why."
+                f"Lines that hold no example: {self.unread:,}; `finetune-kit check` "
+                "says why."
             )
         return " ".join(notes)
 

@@ -16,6 +16,8 @@ Kind = Literal["jsonl", "json_array", "pretty_json", "csv", "tsv", "xlsx", "txt"
 HEAD_BYTES = 1 << 16
 #: `str.splitlines` would also split at U+2028 and others that JSON may hold.
 _LINE_END = re.compile(r"\r\n|\n|\r")
+#: Of characters that can be read in no encoding, in a text of Latin letters in cp1252.
+_MOST_UNREADABLE = 0.2
 _DELIMITERS = ",\t;|"
 _COLUMN = re.compile(r"\ufeff?[^\W\d][\w .()/:-]{0,40}")
 #: A table of one column is told from a text by its heading.
@@ -34,9 +36,9 @@ def encoding_of(head: bytes) -> str:
     for mark, name in _BOMS:
         if head.startswith(mark):
             return name
-    if head[:1] == b"\0" and head[1:2] != b"\0":
+    if not any(head[:8:2]) and head[1:2] > b"\0":
         return "utf-16-be"
-    if head[1:2] == b"\0" and head[:1] != b"\0":
+    if not any(head[1:8:2]) and head[:1] > b"\0" and head[1:]:
         return "utf-32-le" if head[2:4] == b"\0\0" else "utf-16-le"
     return "utf-32-be" if head[:3] == b"\0\0\0" else "utf-8"
 
@@ -46,6 +48,8 @@ def kind_of(head: bytes, name: str = "") -> Kind:
     if head.startswith(b"PK\x03\x04"):
         return "xlsx"
     text = head.decode(encoding_of(head), "replace")
+    if text.count("\0") + text.count("\ufffd") > len(text) * _MOST_UNREADABLE:
+        return "jsonl"  # neither text nor a table; line by line it is refused
     whole = len(head) < HEAD_BYTES
     lines = [line for line in _LINE_END.split(text) if line.strip()]
     if not lines:
@@ -92,6 +96,8 @@ def _is_table(rows: list[list[str]], suffix: str) -> bool:
     even = sum(len(row) == len(head) for row in body) / len(body)
     if suffix == "txt" and not known:
         return False
+    if suffix in ("csv", "tsv") and {"prompt", "completion"} <= known:
+        return True
     return even >= (0.5 if known or suffix in ("csv", "tsv") else 0.9)
 
 

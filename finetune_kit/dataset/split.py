@@ -132,6 +132,8 @@ def split(
             homes[group] = _drawn(free, f"{seed}\0{group}")
         parts[homes[group]].append(row.value)
         labels[homes[group]][label] += 1
+    if not homes:
+        raise ValueError("there is no row to split")
     counts = Counter(homes.values())
     return Split(
         parts,

@@ -11,11 +11,23 @@ import csv
 import io
 import json
 import sys
+import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from .jsonl import Fault, Row
 from .sniff import HEAD_BYTES, delimiter_of
+
+#: What openpyxl raises for a file that only begins like a workbook.
+BROKEN_SHEET = (
+    zipfile.BadZipFile,
+    zlib.error,
+    EOFError,
+    KeyError,
+    ValueError,
+    SyntaxError,  # of the XML within
+)
 
 
 def table_rows(stream: BinaryIO, encoding: str, name: str) -> Iterator[Row]:
@@ -43,15 +55,12 @@ def table_rows(stream: BinaryIO, encoding: str, name: str) -> Iterator[Row]:
 
 def sheet_rows(stream: BinaryIO) -> Iterator[Row]:
     """Rows of the first sheet of an XLSX file; lines are the sheet's own."""
-    import zipfile
-
     import openpyxl
-    from openpyxl.utils.exceptions import InvalidFileException
 
     try:
         book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
         yield from _sheet(book.worksheets[0].iter_rows(values_only=True))
-    except (InvalidFileException, zipfile.BadZipFile, KeyError, ValueError) as error:
+    except BROKEN_SHEET as error:
         yield Row(1, 0, None, "", (Fault("broken_table", str(error)),))
 
 

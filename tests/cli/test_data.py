@@ -142,10 +142,71 @@ def test_a_table_becomes_chats_that_pass_the_check(tmp_path):
 
 def test_what_cannot_be_converted_is_told(tmp_path):
     said = run("convert", TICKETS, code=1)
-    assert "--template" in said or "template=" in said
+    assert 'by a template which is what, for example user: "{customer}"' in said
     assert "write it as" in run("convert", TICKETS, "--template", "user", code=2)
     pairs = tmp_path / "pairs.jsonl"
     assert "away" in run("convert", ROOT / "data" / "reviews" / "sample.jsonl")
     run("convert", TRAIN, "--to", "completion", "-o", pairs)
     assert set(rows_of(pairs)[0]) == {"prompt", "completion"}
     assert "does not end in .jsonl" in run("convert", pairs, "-o", "x.txt", code=1)
+
+
+BAD = {
+    "empty.jsonl": b"",
+    "blank.jsonl": b"\n\n",
+    "cut.jsonl": b'{"messages":',
+    "bytes.jsonl": bytes(range(256)) * 20,
+    "workbook.xlsx": b"PK\x03\x04 and no more",
+    "columns.csv": b"a,b\n1,2\n3,4\n",
+    "open.csv": b'prompt,completion\n"a,b\n',
+    "numbers.json": b"[1, 2, 3]",
+    "scalars.jsonl": b'"text"\n5\nnull\n',
+    "deep.jsonl": b"[" * 100_000,
+    "one.jsonl": b'{"prompt": "a", "completion": "b"}\n',
+    "utf16.jsonl": b"\xff\xfe{\x00",
+    "half.jsonl": b'{"messages": [{"role": "user", "content": "\\ud800"}]}\n',
+    "keys.jsonl": b'{"messages": {"role": 1}, "prompt": [], "": null}\n',
+}
+COMMANDS = (
+    "check",
+    "check --structure",
+    "check --json",
+    "repair",
+    "repair --fix safe --fix not_utf8 --fix personal_data --json",
+    "prepare-data -q",
+    "prepare-data -q --to chat",
+    "tokens",
+    "tokens --saves 10",
+    "duplicates",
+    "duplicates --questions",
+    "split",
+    "convert",
+    "convert --to completion",
+)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("name", BAD)
+def test_no_bad_file_makes_a_command_fall_over(name, command, tmp_path):
+    path = tmp_path / name
+    path.write_bytes(BAD[name])
+    name_of_command, *options = command.split()
+    result = CliRunner().invoke(main, [name_of_command, str(path), *options])
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    assert result.exit_code in (0, 1)
+    assert result.output.strip()
+    assert path.read_bytes() == BAD[name]
+
+
+def test_bytes_that_are_no_text_are_not_taken_for_one(tmp_path):
+    path = tmp_path / "picture.jsonl"
+    path.write_bytes(BAD["bytes.jsonl"])
+    run("check", path, code=1)
+    run("repair", path, code=1)
+    assert "plain text" not in run("check", path, "--all", code=1)
+
+
+def test_a_table_with_a_quote_left_open_stays_a_table(tmp_path):
+    path = tmp_path / "open.csv"
+    path.write_bytes(BAD["open.csv"])
+    assert "the file is a table (CSV)" in run("check", path, code=1)

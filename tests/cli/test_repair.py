@@ -53,7 +53,7 @@ def test_it_writes_nothing_while_errors_remain_unless_told_to(
     copy = tmp_path / "copy.jsonl"
     ran = run(file, "-o", copy)
     assert (ran.exit_code, copy.exists()) == (1, False)
-    assert "1 error(s) remain" in ran.output
+    assert "1 error remains" in ran.output
     assert run(file, "-o", copy, "--partial").exit_code == 1
     assert len(copy.read_text(encoding="utf-8").splitlines()) == 12
 

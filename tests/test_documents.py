@@ -12,6 +12,7 @@ from click.testing import CliRunner
 
 import finetune_kit
 from finetune_kit.cli import main
+from finetune_kit.dataset.personal import PERSONAL, SECRETS
 from tests.learner import ROOT
 
 GUIDE = (ROOT / "docs" / "data.md").read_text(encoding="utf-8")
@@ -45,6 +46,11 @@ def test_the_guides_python_runs(folder: Path):
     assert len(code.splitlines()) > 15
     exec(compile(code, "docs/data.md", "exec"), {})
     assert (folder / "parts" / "sample_train.jsonl").exists()
+
+
+def test_the_guide_names_every_pattern_of_personal_data_and_secrets():
+    words = " ".join(GUIDE.split())
+    assert {name for name in {**PERSONAL, **SECRETS} if name not in words} == set()
 
 
 def test_the_guide_shows_every_name_for_data_that_the_kit_hands_on():

@@ -39,7 +39,7 @@ workers_option = click.option(
     show_default=True,
     help="The training method that is wanted.",
 )
-@click.option("-m", "--model", help="Its limit of tokens an example, else 65,536.")
+@click.option("-m", "--model", help="The model to train: does it take this file?")
 @click.option(
     "--training",
     type=DATA_FILE,

@@ -21,6 +21,8 @@ from .rules import COUNT_RULES, FORMAT_RULES, File
 from .truncation import Limit, limit_of, truncated
 
 if TYPE_CHECKING:
+    from finetune_kit.catalog import Base
+
     from .contents import Contents
 
 FormatChoice = Literal["auto", "chat", "completion", "preference", "reinforcement"]
@@ -45,10 +47,10 @@ def check(
     """Check a data file and report all problems of all its lines.
 
     `source` is a path (streamed, whatever its size), bytes, a list of dicts or a
-    DataFrame. `model` sets the length to which the service cuts an example (65,536
-    tokens without it). `training` is the training file when `source` is to validate:
-    rows that stand in both are found. `structure_only` looks at the lines' structure
-    alone and leaves out the file's name, copies, habits, personal data and long
+    DataFrame. `model` must take the format and the method, and sets the length to which
+    the service cuts an example (65,536 tokens without it). `training` is the training
+    file when `source` is to validate: rows that stand in both are found.
+    `structure_only` looks at the lines' structure alone and leaves out the file's name, copies, habits, personal data and long
     examples; so many `workers` then share the look at a chat file, 0 takes all cores.
     They are spawned, so a script that asks for them needs its
     `if __name__ == "__main__"`.
@@ -58,11 +60,12 @@ def check(
     """
     _known("format", format, get_args(FormatChoice))
     _known("method", method, get_args(Method))
-    limit = limit_of(model)
+    base = _base(model)
+    limit = limit_of(base)
     findings = _Findings()
     first = list(islice(read(source), _LINES_TO_GUESS_FROM))
     kind = format_of_rows(first, method) if format == "auto" else format
-    findings.extend(_about_format(first, kind, method))
+    findings.extend(_about_format(first, kind, method, base))
     contents = None if structure_only else _contents(training, kind)
     examples, readable = 0, True
     shared = (workers or os.cpu_count() or 1) if structure_only else 1
@@ -96,10 +99,22 @@ def _known(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
 
 
-def _about_format(first: list[Row], kind: str | None, method: str) -> Iterator[Finding]:
+def _base(model: str | None) -> Base | None:
+    if model is None:
+        return None
+    from finetune_kit import catalog
+
+    if base := catalog.base(model):
+        return base
+    raise ValueError(f"model {model!r} is not in the catalog")
+
+
+def _about_format(
+    first: list[Row], kind: str | None, method: str, base: Base | None
+) -> Iterator[Finding]:
     objects = [row for row in first if isinstance(row.value, dict)]
     if objects:
-        file = File(objects[0].line, objects[0].number, kind, method)
+        file = File(objects[0].line, objects[0].number, kind, method, base=base)
         for rule in FORMAT_RULES:
             yield from rule.findings(file)
 

@@ -13,10 +13,13 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from .findings import Finding, Severity
 from .jsonl import Row
+
+if TYPE_CHECKING:
+    from finetune_kit.catalog import Base
 
 MIN_EXAMPLES = 10
 
@@ -148,7 +151,8 @@ class Example:
 class File:
     """What is known of a whole file; `line` is where a finding points to.
 
-    `name` is that of a file of JSON lines, where its name matters.
+    `name` is that of a file of JSON lines, where its name matters; `base` the model
+    that is to be trained, where one was named.
     """
 
     line: int | None
@@ -156,6 +160,7 @@ class File:
     format: str | None
     method: str
     name: str | None = None
+    base: Base | None = None
 
 
 EXAMPLE_RULES: list[Rule[Example]] = []
@@ -208,6 +213,30 @@ def wrong_method(file: File) -> Iterator[Hit]:
             service=values,
             exact=file.format == "chat",
         )
+
+
+@rule(
+    FORMAT_RULES,
+    "error",
+    why="Chat models are trained on chats, the older base models on prompt/completion; "
+    "and not every model takes every method.",
+    fix="Convert the file (`finetune-kit convert FILE --to …`) or name another model.",
+    service="Invalid file format. Input file {file_id} is in the {kind} format, but "
+    "the specified model {model} does not train on it.",
+)
+def wrong_model(file: File) -> Iterator[Hit]:
+    base = file.base
+    if base is None or file.format is None:
+        return
+    values = {"kind": f"fine-tune-{file.format}", "model": base.name}
+    if base.chat == (file.format == "completion"):
+        takes = "chats" if base.chat else "prompt/completion lines"
+        what = f"the lines are in the {file.format} format, {base.name} takes {takes}"
+        yield Hit(what, service=values)
+    elif base.methods and file.method not in base.methods:
+        known = ", ".join(base.methods)
+        what = f"{base.name} is not trained by method {file.method}, only by {known}"
+        yield Hit(what, fix="Name another model or method.", service=values)
 
 
 @rule(

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .findings import Finding
 from .jsonl import Row
 from .rules import Example, Hit, Rule, rule
+
+if TYPE_CHECKING:
+    from finetune_kit.catalog import Base
+
+#: (index in `messages`, field)
+Place = tuple[int | None, str | None]
 
 TRUNCATION_RULES: list[Rule[Example]] = []
 
@@ -25,58 +31,60 @@ class Limit:
 _USUAL = Limit(65_536, "o200k_base")
 
 
-def limit_of(model: str | None) -> Limit:
-    """The limit of a model; ValueError where the catalog does not know it."""
-    if model is None:
-        return _USUAL
-    from finetune_kit import catalog
-
-    base = catalog.base(model)
-    if base is None:
-        raise ValueError(f"model {model!r} is not in the catalog")
-    return Limit(base.training_example_tokens, base.encoding)
+def limit_of(base: Base | None) -> Limit:
+    """The limit of a model, or of the usual ones."""
+    return Limit(base.training_example_tokens, base.encoding) if base else _USUAL
 
 
 def truncated(row: Row, kind: str | None, limit: Limit) -> Iterator[Finding]:
-    """The finding about a chat example that is too long.
+    """The finding about an example that is too long.
 
     A token is at least one byte, so only lines of more bytes are counted.
     """
-    if kind != "chat" or len(row.text.encode("utf-8", "replace")) <= limit.tokens:
+    if len(row.text.encode("utf-8", "replace")) <= limit.tokens:
         return
-    messages = row.value.get("messages")
-    listed = messages if isinstance(messages, list) else []
-    whole = [(n, message) for n, message in enumerate(listed) if _is_sound(message)]
-    hit = _cut(whole, limit)
-    if hit:
-        example = Example(row, {"cut": hit}, whole, kind, kind)
+    if hit := _cut(_pieces(row.value, limit.encoding), limit):
+        example = Example(row, {"cut": hit}, [], kind, kind)
         for one in TRUNCATION_RULES:
             yield from one.findings(example)
 
 
-def _is_sound(message: Any) -> bool:
-    calls = message.get("tool_calls") if isinstance(message, dict) else 0
-    return calls is None or (
-        isinstance(calls, list) and all(isinstance(call, dict) for call in calls)
-    )
+def _pieces(value: dict[str, Any], encoding: str) -> Iterator[tuple[Place, int]]:
+    """(place, tokens) of each message, or of prompt and completion, in order."""
+    from .tokens import count, message_counter
+
+    tokens_of = message_counter(encoding)
+    given = value.get("input")
+    for path, listed in (
+        ("messages", value.get("messages")),
+        ("input.messages", given.get("messages") if isinstance(given, dict) else None),
+        ("preferred_output", value.get("preferred_output")),
+        ("non_preferred_output", value.get("non_preferred_output")),
+    ):
+        for index, message in enumerate(listed if isinstance(listed, list) else ()):
+            if isinstance(message, dict):
+                place = (index, None) if path == "messages" else (None, path)
+                yield place, tokens_of(message)
+    for key in ("prompt", "completion"):
+        if isinstance(text := value.get(key), str):
+            yield (None, key), count(text, encoding)
 
 
-def _cut(messages: list[tuple[int, dict[str, Any]]], limit: Limit) -> Hit | None:
-    from .tokens import chat_tokens
-
+def _cut(pieces: Iterable[tuple[Place, int]], limit: Limit) -> Hit | None:
     total, first = 0, None
-    for index, message in messages:
-        total += chat_tokens([message], limit.encoding)
+    for place, tokens in pieces:
+        total += tokens
         if total > limit.tokens and first is None:
-            first = index
+            first = place
     if first is None:
         return None
-    lost = total - limit.tokens
+    message, field = first
+    where = field or f"messages[{message}]"
     what = (
-        f"{total:,} tokens, {limit.tokens:,} are read: the last {lost:,} are cut, "
-        f"from within messages[{first}] on"
+        f"{total:,} tokens, {limit.tokens:,} are read: the last "
+        f"{total - limit.tokens:,} are cut, from within {where} on"
     )
-    return Hit(what, message=first)
+    return Hit(what, message=message, field=field)
 
 
 @rule(

@@ -155,6 +155,50 @@ def test_a_long_example_says_what_is_cut():
     assert "4,096 are read" in found.what
 
 
+def test_what_is_cut_of_prompt_completion_and_preferences_is_told():
+    pairs = [{"prompt": f"{n} ->", "completion": f" {n}."} for n in range(12)]
+    pairs[3]["completion"] = " word" * 20_000
+    found = only(check(pairs, model="babbage-002").findings)
+    assert (found.code, found.where) == ("too_long", "line 4, completion")
+    turn = {"role": "assistant", "content": "No."}
+    rows = [
+        {
+            "input": {"messages": [{"role": "user", "content": f"Question {n}?"}]},
+            "preferred_output": [turn | {"content": "Yes."}],
+            "non_preferred_output": [turn],
+        }
+        for n in range(12)
+    ]
+    rows[5]["input"]["messages"][0]["content"] = "word " * 70_000
+    found = only(check(rows, method="dpo", model="gpt-4.1").findings)
+    assert (found.code, found.where) == ("too_long", "line 6, input.messages")
+
+
+@pytest.mark.parametrize(
+    ("rows", "model", "method", "said"),
+    [
+        ("chat", "babbage-002", "supervised", "takes prompt/completion lines"),
+        ("completion", "gpt-4.1-mini", "supervised", "takes chats"),
+        ("chat", "o4-mini", "supervised", "only by reinforcement"),
+    ],
+)
+def test_the_model_must_take_format_and_method(
+    rows: str, model: str, method: Any, said: str
+):
+    pairs = [{"prompt": f"{n} ->", "completion": f" {n}."} for n in range(12)]
+    data = file() if rows == "chat" else pairs
+    found = only(check(data, method=method, model=model).findings)
+    assert (found.code, found.exact) == ("wrong_model", False)
+    assert said in found.what
+    assert model in str(found.service_message)
+
+
+def test_a_model_that_takes_the_file_says_nothing():
+    pairs = [{"prompt": f"{n} ->", "completion": f" {n}."} for n in range(12)]
+    assert check(pairs, model="davinci-002").findings == []
+    assert check(file(), model="gpt-4o-mini").findings == []
+
+
 def test_an_unknown_model_is_refused():
     with pytest.raises(ValueError, match="not in the catalog"):
         check(file(), model="gpt-17")

@@ -211,6 +211,7 @@ FILE_CODES = {
     "table",
     "bom",
     "file_name",
+    "wrong_model",
     "empty_file",
     "json_array",
     "line_too_long",

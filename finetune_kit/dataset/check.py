@@ -50,10 +50,10 @@ def check(
     DataFrame. `model` must take the format and the method, and sets the length to which
     the service cuts an example (65,536 tokens without it). `training` is the training
     file when `source` is to validate: rows that stand in both are found.
-    `structure_only` looks at the lines' structure alone and leaves out the file's name, copies, habits, personal data and long
-    examples; so many `workers` then share the look at a chat file, 0 takes all cores.
-    They are spawned, so a script that asks for them needs its
-    `if __name__ == "__main__"`.
+    `structure_only` looks at the lines' structure alone and leaves out the file's
+    name, copies, habits, personal data and long examples; so many `workers` then share
+    the look at a chat file, 0 takes all cores. They are spawned, so a script that asks
+    for them needs its `if __name__ == "__main__"`.
 
     Bad content never raises; OSError tells of a path that cannot be read and
     ValueError of an unknown format, method or model.

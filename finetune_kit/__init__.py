@@ -18,24 +18,33 @@ __all__ = [
     "__version__",
     "approve",
     "ask",
+    "break_even",
+    "break_even_chart",
     "check",
     "compare",
     "connect",
+    "convert",
+    "duplicates",
     "estimate",
     "examples",
     "extraction_graders",
     "follow",
     "loss_chart",
     "preference_graders",
+    "prepare_data",
     "proverb_graders",
     "read_jsonl",
     "remember",
+    "repair",
     "results",
     "review_graders",
     "score",
     "side_by_side",
+    "sizes",
+    "split",
     "step",
     "ticket_graders",
+    "token_histogram",
     "tone_graders",
     "tool_graders",
 ]
@@ -43,31 +52,49 @@ __all__ = [
 _HOMES = {
     "approve": "finetune_kit.jobs.guard",
     "ask": "finetune_kit.evaluate",
+    "break_even": "finetune_kit.dataset.money",
+    "break_even_chart": "finetune_kit.display.saving_chart",
     "check": "finetune_kit.dataset",
     "compare": "finetune_kit.evaluate",
+    "convert": "finetune_kit.dataset.convert",
+    "duplicates": "finetune_kit.dataset.duplicates",
     "estimate": "finetune_kit.jobs.guard",
     "examples": "finetune_kit.display.examples",
     "extraction_graders": "finetune_kit.graders",
     "follow": "finetune_kit.jobs.follow",
     "loss_chart": "finetune_kit.display.charts",
     "preference_graders": "finetune_kit.graders",
+    "prepare_data": "finetune_kit.dataset.prepare_data",
     "proverb_graders": "finetune_kit.evaluate",
     "read_jsonl": "finetune_kit.evaluate",
     "remember": "finetune_kit.workspace",
+    "repair": "finetune_kit.dataset.repair",
     "results": "finetune_kit.jobs.results",
     "review_graders": "finetune_kit.graders",
     "score": "finetune_kit.evaluate",
     "side_by_side": "finetune_kit.evaluate",
+    "sizes": "finetune_kit.dataset.sizes",
+    "split": "finetune_kit.dataset.split",
     "step": "finetune_kit.workspace",
     "ticket_graders": "finetune_kit.graders",
     "tone_graders": "finetune_kit.graders",
     "tool_graders": "finetune_kit.graders",
+    "token_histogram": "finetune_kit.display.histogram",
 }
 
 if TYPE_CHECKING:
-    from finetune_kit.dataset import check
+    from finetune_kit.dataset.check import check
+    from finetune_kit.dataset.convert import convert
+    from finetune_kit.dataset.duplicates import duplicates
+    from finetune_kit.dataset.money import break_even
+    from finetune_kit.dataset.prepare_data import prepare_data
+    from finetune_kit.dataset.repair import repair
+    from finetune_kit.dataset.sizes import sizes
+    from finetune_kit.dataset.split import split
     from finetune_kit.display.charts import loss_chart
     from finetune_kit.display.examples import examples
+    from finetune_kit.display.histogram import token_histogram
+    from finetune_kit.display.saving_chart import break_even_chart
     from finetune_kit.evaluate import (
         ask,
         compare,

@@ -8,7 +8,18 @@ from typing import Any
 import click
 
 import finetune_kit
-from finetune_kit.cli import answers, data, files, jobs, notebooks, server
+from finetune_kit.cli import (
+    answers,
+    data,
+    files,
+    jobs,
+    notebooks,
+    prepare,
+    repair,
+    rows,
+    server,
+    tokens,
+)
 
 
 class Program(click.Group):
@@ -54,6 +65,13 @@ for command in (
     notebooks.run,
     *server.commands,
     data.check,
+    data.duplicates,
+    repair.repair,
+    rows.split,
+    rows.convert,
+    prepare.prepare_data,
+    prepare.tools,
+    tokens.tokens,
     files.files,
     jobs.jobs,
     answers.chat,

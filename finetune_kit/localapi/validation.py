@@ -68,7 +68,7 @@ def _look(file: dict[str, Any]) -> tuple[dict[str, str] | None, int]:
     from finetune_kit.dataset import check
 
     param, file_id = file["param"], file["id"]
-    report = check(Path(file["path"]))
+    report = check(Path(file["path"]), structure_only=True)
     error = report.service_error(file_kind=param, file_id=file_id)
     if error is None and report.format != "chat":
         kind = param.replace("_", " ")

@@ -19,6 +19,7 @@ from finetune_kit.localapi import (
     errors,
     events,
     files,
+    fine_tunes,
     jobs,
     models,
 )
@@ -48,6 +49,7 @@ def create(kit: Kit) -> Starlette:
             *jobs.routes,
             *events.routes,
             *checkpoints.routes,
+            *fine_tunes.routes,
             *models.routes,
             *chat.routes,
             *admin.routes,

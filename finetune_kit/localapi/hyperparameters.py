@@ -48,8 +48,8 @@ def resolved(given: dict[str, Any], n_examples: int, base: Base) -> dict[str, An
         "learning_rate_multiplier": base.auto_learning_rate_multiplier,
     }
     return {
-        name: automatic[name] if given[name] == "auto" else given[name]
-        for name in NAMES
+        name: automatic[name] if value == "auto" else value
+        for name, value in given.items()
     }
 
 

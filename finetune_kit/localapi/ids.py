@@ -13,6 +13,17 @@ _LENGTHS = {"file-": 22, "chatcmpl-": 29, "req_": 32}
 _DEFAULT_LENGTH = 24
 
 
+FINE_TUNE = "ft-"  # begins the id of a job that came by the API of 2023
+
+
+def is_fine_tune(job_id: str) -> bool:
+    """Is the job a `fine-tune` of 2023, or else one of today's `fine_tuning.job`?
+
+    Both are rows of the same table; each API sees its own.
+    """
+    return job_id.startswith(FINE_TUNE)
+
+
 def _base62(random_bytes: bytes) -> str:
     return "".join(BASE62[byte % 62] for byte in random_bytes)
 

@@ -1,6 +1,7 @@
 """`/v1/fine_tuning/jobs`: create, list, retrieve, cancel."""
 
 import json
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from sqlite3 import Row
@@ -14,6 +15,7 @@ from starlette.routing import Route
 from finetune_kit import catalog
 from finetune_kit.localapi import files, hyperparameters, keys, models, wording
 from finetune_kit.localapi.errors import ApiError
+from finetune_kit.localapi.ids import FINE_TUNE, is_fine_tune
 from finetune_kit.localapi.kit import Kit, kit_of
 from finetune_kit.localapi.models import Served
 from finetune_kit.localapi.paging import page
@@ -47,17 +49,28 @@ async def create_job(request: Request) -> JSONResponse:
     _refuse_values(document)
     given = hyperparameters.of_request(document)
     served = _tunable(kit, owner, document["model"])
-    for name in ("training_file", "validation_file"):
-        _refuse_file(kit, owner, name, document.get(name))
+    refuse_files(kit, owner, document)
     job_id = kit.ids.new("ftjob-")
-    await anyio.to_thread.run_sync(_copy_data, kit, job_id, document)
-    _record(kit, owner, job_id, document, given, served)
+    await anyio.to_thread.run_sync(copy_data, kit, job_id, document)
+    validating = wording.validating(
+        document["training_file"], document.get("validation_file")
+    )
+    record(
+        kit,
+        owner,
+        job_id,
+        document,
+        given,
+        served,
+        messages=(wording.created(job_id), validating),
+    )
     kit.lifecycle.wake()
     return JSONResponse(shown(_own_or_404(kit, owner, job_id)))
 
 
 async def list_jobs(request: Request) -> JSONResponse:
-    where, values = "owner = ?", [keys.owner(request)]
+    where = "owner = ? AND id NOT LIKE ?"
+    values = [keys.owner(request), f"{FINE_TUNE}%"]
     for name, value in request.query_params.multi_items():
         if name == "metadata" and value == "null":
             where += " AND metadata IS NULL"
@@ -133,14 +146,18 @@ def shown(job: Row) -> dict[str, Any]:
 
 def _own_or_404(kit: Kit, owner: str, job_id: str) -> Row:
     job = kit.store.one("SELECT * FROM jobs WHERE owner = ? AND id = ?", owner, job_id)
-    if job is None:
-        raise ApiError(
-            404,
-            f"Could not find fine tune: {job_id}",
-            param="fine_tune_id",
-            code="fine_tune_not_found",
-        )
+    if job is None or is_fine_tune(job_id):
+        raise not_found(job_id)
     return job
+
+
+def not_found(job_id: str) -> ApiError:
+    return ApiError(
+        404,
+        f"Could not find fine tune: {job_id}",
+        param="fine_tune_id",
+        code="fine_tune_not_found",
+    )
 
 
 def _refuse_values(document: dict[str, Any]) -> None:
@@ -201,9 +218,14 @@ def _tunable(kit: Kit, owner: str, name: str) -> Served:
     return served
 
 
-def _refuse_file(kit: Kit, owner: str, name: str, file_id: str | None) -> None:
-    if file_id is None:
-        return
+def refuse_files(kit: Kit, owner: str, document: dict[str, Any]) -> None:
+    """Refuse a request whose files are not the caller's, or not for fine-tuning."""
+    for name in ("training_file", "validation_file"):
+        if document.get(name) is not None:
+            _refuse_file(kit, owner, name, document[name])
+
+
+def _refuse_file(kit: Kit, owner: str, name: str, file_id: str) -> None:
     file = files.find(kit, owner, file_id)
     if file is None:
         raise ApiError(400, f"File '{file_id}' does not exist", param=name)
@@ -216,7 +238,7 @@ def _refuse_file(kit: Kit, owner: str, name: str, file_id: str | None) -> None:
         )
 
 
-def _copy_data(kit: Kit, job_id: str, document: dict[str, Any]) -> None:
+def copy_data(kit: Kit, job_id: str, document: dict[str, Any]) -> None:
     """A job keeps its data even if the file is deleted meanwhile."""
     folder = kit.home.job(job_id)
     for name, copy in (("training_file", TRAINING), ("validation_file", VALIDATION)):
@@ -231,14 +253,16 @@ def _copy_or_refuse(source: Path, target: Path, name: str, file_id: str) -> None
         raise ApiError(400, f"File '{file_id}' does not exist", param=name) from None
 
 
-def _record(
+def record(
     kit: Kit,
     owner: str,
     job_id: str,
     document: dict[str, Any],
     given: dict[str, Any],
     served: Served,
+    messages: Sequence[str],
 ) -> None:
+    """Make a job known, with its first events; `given` are its hyperparameters."""
     now = kit.clock.now()
     seed = document.get("seed")
     row = {
@@ -260,10 +284,9 @@ def _record(
         else None,
     }
     names, marks = ", ".join(row), ", ".join("?" * len(row))
-    validating = wording.validating(row["training_file"], row["validation_file"])
     with kit.store.transaction() as db:
         db.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", tuple(row.values()))
-        for message in (wording.created(job_id), validating):
+        for message in messages:
             add_event(kit, db, job_id, now, message, data={})
 
 

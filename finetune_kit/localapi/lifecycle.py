@@ -19,12 +19,14 @@ from typing import Any
 from finetune_kit import catalog
 from finetune_kit.engines import contract
 from finetune_kit.localapi import (
+    fine_tune_story,
     hyperparameters,
     jobs,
     outcome,
     validation,
     wording,
 )
+from finetune_kit.localapi.ids import is_fine_tune
 from finetune_kit.localapi.kit import Kit
 from finetune_kit.localapi.runner import write_json
 from finetune_kit.localapi.story import ACTIVE, OvertakenError, Story, story
@@ -69,7 +71,7 @@ class Lifecycle:
     def cancel(self, job_id: str) -> None:
         """End a job now, in any state but a terminal one (else: OvertakenError)."""
         with story(self._kit, job_id, *ACTIVE) as told:
-            told.event(wording.CANCELLED, data={})
+            told.event(wording.cancelled(job_id), data={})
             told.end("cancelled")
         self._kit.runner.stop(job_id, save=False)
         self.wake()
@@ -143,6 +145,8 @@ class Lifecycle:
             return
         elif error := found["error"]:
             self._fail(job, error["code"], error["message"], error["param"])
+        elif is_fine_tune(job["id"]):
+            self._queue_fine_tune(job)
         else:
             self._queue(job, found["examples"])
 
@@ -159,12 +163,18 @@ class Lifecycle:
         self._validators[job["id"]] = validation.start(folder, order)
 
     def _queue(self, job: Row, examples: int) -> None:
-        base = _base_of(job)
-        given = json.loads(job["hyperparameters"])
-        resolved = hyperparameters.resolved(given, examples, base)
+        resolved = json.dumps(_resolved(job, examples))
         with story(self._kit, job["id"], "validating_files") as told:
-            told.set(status="queued", hyperparameters=json.dumps(resolved))
+            told.set(status="queued", hyperparameters=resolved)
             told.event(wording.VALIDATED, data={})
+
+    def _queue_fine_tune(self, job: Row) -> None:
+        """Its price is told before it is enqueued, so its tokens are counted first."""
+        if not self._counted(job):
+            return
+        tokens = validation.tokens(self._kit.home.job(job["id"])) or 0
+        with story(self._kit, job["id"], "validating_files") as told:
+            fine_tune_story.enqueue(told, _base_of(job), tokens)
 
     def _to_validate(self, active: list[Row]) -> list[Row]:
         """Jobs whose files may be looked at now."""
@@ -201,10 +211,14 @@ class Lifecycle:
                 job, "model_not_available", wording.base_gone(job["model"]), "model"
             )
             return
-        write_json(folder / contract.SPEC, _spec(job, self._kit))
+        examples = (validation.findings(folder) or {})["examples"]
+        resolved = _resolved(job, examples)
+        write_json(folder / contract.SPEC, _spec(job, self._kit, resolved))
         with story(self._kit, job["id"], "queued") as told:
-            told.set(status="running", starts=1)
-            told.event(wording.STARTED, data=None)
+            told.set(
+                status="running", starts=1, hyperparameters=json.dumps(resolved)
+            )
+            told.event(wording.started(job["id"]), data=None)
         self._kit.runner.submit(job["id"])
 
     def _follow(self, job: Row) -> None:
@@ -239,11 +253,14 @@ class Lifecycle:
                     told.event(message, level=level, data={}, observed=line["t"])
                 case "checkpoint":
                     seen = {"step": line["step"], "data": line["data"]}
+                    if is_fine_tune(told.job["id"]):
+                        fine_tune_story.epoch(told, line["data"])
                     snapshots.append(seen | {"time": told.time})
                 case "done":
                     if not self._counted(told.job):
                         break  # come back to this line
-                    outcome.succeed(told, snapshots)
+                    old = is_fine_tune(told.job["id"])
+                    (fine_tune_story if old else outcome).succeed(told, snapshots)
                     ended = True
                 case "error":
                     outcome.fail(told, line["code"], line["message"], None)
@@ -315,6 +332,12 @@ def _base_of(job: Row) -> catalog.Base:
     return base
 
 
+def _resolved(job: Row, examples: int) -> dict[str, Any]:
+    """The job's hyperparameters in numbers."""
+    given = json.loads(job["hyperparameters"])
+    return hyperparameters.resolved(given, examples, _base_of(job))
+
+
 def _order(job: Row, kit: Kit) -> dict[str, Any]:
     """What the validation process is told."""
     folder, base = kit.home.job(job["id"]), _base_of(job)
@@ -325,15 +348,27 @@ def _order(job: Row, kit: Kit) -> dict[str, Any]:
             for param, copy in copies.items()
             if job[param]
         ],
+        "format": "chat" if base.chat else "completion",
+        # 2023 trained on a single line; today the service wants ten.
+        "min_examples": 1 if is_fine_tune(job["id"]) else 10,
+        "classes": _classes(json.loads(job["hyperparameters"])),
         "encoding": base.encoding,
         "example_tokens": base.training_example_tokens,
     }
 
 
-def _spec(job: Row, kit: Kit) -> contract.Spec:
-    """What the worker is told."""
+def _classes(given: dict[str, Any]) -> dict[str, Any] | None:
+    """The classes that the files of a classification must have."""
+    if not given.get("compute_classification_metrics"):
+        return None
+    positive = given.get("classification_positive_class")
+    n_classes = given.get("classification_n_classes", 2)
+    return {"n_classes": n_classes, "positive_class": positive}
+
+
+def _spec(job: Row, kit: Kit, resolved: dict[str, Any]) -> contract.Spec:
+    """What the worker is told; `resolved` are the hyperparameters in numbers."""
     folder, base = kit.home.job(job["id"]), _base_of(job)
-    resolved = json.loads(job["hyperparameters"])
     weights = job["base_weights"]
     return {
         "version": contract.VERSION,

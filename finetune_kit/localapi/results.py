@@ -23,7 +23,7 @@ def step_metrics(metrics: Iterable[dict[str, Any]]) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(_COLUMNS)
     for data in metrics:
-        writer.writerow(_cell(data.get(key)) for key in _COLUMNS.values())
+        writer.writerow(cell(data.get(key)) for key in _COLUMNS.values())
     return text.getvalue()
 
 
@@ -33,5 +33,5 @@ def content(csv_text: str, *, as_base64: bool) -> bytes:
     return base64.b64encode(plain) if as_base64 else plain
 
 
-def _cell(value: float | None) -> float | str:
+def cell(value: float | None) -> float | str:
     return "" if value is None else round(value, 5)

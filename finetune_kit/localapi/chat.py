@@ -8,7 +8,7 @@ import json
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any, Required
+from typing import Any, Protocol, Required
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -59,8 +59,8 @@ async def create_chat_completion(request: Request) -> Response:
     sampling.check(params, ready["vocab_size"])
     completion = Completion(kit, params, served, ready["weights_sha256"])
     if params.get("stream"):
-        return await _stream(completion)
-    return await _unless_gone(request, completion.whole())
+        return await stream(completion)
+    return await unless_gone(request, completion.whole())
 
 
 @dataclass
@@ -87,7 +87,7 @@ class Completion:
         """The events of all answers as they come, each with its answer's index."""
         text = messages.as_text(self.params["messages"])
         seeds = sampling.seeds(self.params, self.kit.ids.seed())
-        return _interleaved(
+        return interleaved(
             [
                 self.kit.answers.generate(
                     self.served.weights, text, sampling.for_engine(self.params, seed)
@@ -142,7 +142,7 @@ class Completion:
                 async for index, event in events:
                     yield index, event
             except GenerationError as error:
-                raise _refusal(error, self.served.name) from error
+                raise refusal(error, self.served.name) from error
 
     async def prompt_tokens(self) -> int:
         return await usage.of_prompt(self.params["messages"], self.served.base)
@@ -195,7 +195,17 @@ class Completion:
         return {"content": content, "refusal": None}
 
 
-async def _stream(completion: Completion) -> Response:
+class Streamed(Protocol):
+    """A completion that can be sent as it is made."""
+
+    def refused_in_words(self) -> AsyncGenerator[tuple[int, Event], None]: ...
+
+    def chunks(
+        self, events: AsyncGenerator[tuple[int, Event], None]
+    ) -> AsyncGenerator[Event, None]: ...
+
+
+async def stream(completion: Streamed) -> Response:
     """The reply begins with the first event, so that a refusal keeps its status."""
     events = completion.refused_in_words()
     first = await anext(events)
@@ -223,7 +233,7 @@ async def _stream(completion: Completion) -> Response:
     )
 
 
-async def _interleaved(
+async def interleaved(
     answers: Sequence[AsyncGenerator[Event, None]],
 ) -> AsyncGenerator[tuple[int, Event], None]:
     """The events of several answers in the order in which they come."""
@@ -251,7 +261,7 @@ async def _interleaved(
             task.cancel()
 
 
-async def _unless_gone(
+async def unless_gone(
     request: Request, work: Coroutine[Any, Any, Response]
 ) -> Response:
     """The work's response; the work is cancelled when the client hangs up."""
@@ -313,7 +323,7 @@ def _check_form(params: dict[str, Any]) -> None:
             )
 
 
-def _refusal(error: GenerationError, model: str) -> ApiError:
+def refusal(error: GenerationError, model: str) -> ApiError:
     if error.code == "context_length_exceeded":
         return ApiError(
             400,

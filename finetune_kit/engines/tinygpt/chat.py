@@ -31,6 +31,11 @@ class Example(NamedTuple):
     weights: list[float]
     truncated: bool = False
 
+    @property
+    def teaches(self) -> bool:
+        """Has it a token to learn?"""
+        return any(self.weights)
+
 
 def encode_message(tokenizer: Tokenizer, message: dict[str, Any]) -> list[int]:
     role = ROLES.get(message["role"], USER)

@@ -20,6 +20,7 @@ class Hyperparameters(TypedDict):
     n_epochs: int
     batch_size: int
     learning_rate_multiplier: float
+    beta: NotRequired[float]  # of method dpo
 
 
 class Spec(TypedDict):
@@ -27,7 +28,7 @@ class Spec(TypedDict):
 
     version: int
     job_id: str
-    method: Literal["supervised"]
+    method: Literal["supervised", "dpo"]
     base_weights: str | None
     base_sha256: str
     training_file: str
@@ -40,7 +41,11 @@ class Spec(TypedDict):
 
 
 class Metrics(TypedDict):
-    """Loss in nats per learnt token; accuracy: share of learnt tokens guessed right."""
+    """Loss in nats per learnt token; accuracy: share of learnt tokens guessed right.
+
+    Method dpo: loss of a pair, accuracy on the preferred answers, the mean margin
+    between the rewards of a pair's answers, and the share of margins above zero.
+    """
 
     step: int
     total_steps: int
@@ -50,6 +55,12 @@ class Metrics(TypedDict):
     valid_mean_token_accuracy: NotRequired[float]
     full_valid_loss: NotRequired[float]
     full_valid_mean_token_accuracy: NotRequired[float]
+    train_reward_margin: NotRequired[float]
+    train_reward_accuracy: NotRequired[float]
+    valid_reward_margin: NotRequired[float]
+    valid_reward_accuracy: NotRequired[float]
+    full_valid_reward_margin: NotRequired[float]
+    full_valid_reward_accuracy: NotRequired[float]
 
 
 class Event(TypedDict):

@@ -35,6 +35,11 @@ class Example(NamedTuple):
     truncated: bool = False
     answer: int = 0
 
+    @property
+    def teaches(self) -> bool:
+        """Has it a token to learn?"""
+        return any(self.weights)
+
 
 def encode_message(tokenizer: Tokenizer, message: dict[str, Any]) -> list[int]:
     role = ROLES.get(message["role"], USER)

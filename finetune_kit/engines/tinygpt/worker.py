@@ -18,10 +18,12 @@ from typing import Any
 
 from finetune_kit.engines import contract
 from finetune_kit.engines.tinygpt import tokenizer, weights
-from finetune_kit.engines.tinygpt.chat import Example, encode_example
+from finetune_kit.engines.tinygpt.chat import encode_example
+from finetune_kit.engines.tinygpt.dpo import PreferenceObjective, encode_pair
 from finetune_kit.engines.tinygpt.train import Settings, Training
 
 KEPT_CHECKPOINTS = 3
+ENCODERS: dict[str, Any] = {"supervised": encode_example, "dpo": encode_pair}
 
 
 class StoppedError(Exception):
@@ -111,30 +113,39 @@ class Job:
         base = Path(spec["base_weights"]) if spec["base_weights"] else None
         p = weights.load(base)
         training_examples = self.examples(spec["training_file"], p.config.context)
-        validation: list[Example] = []
+        validation: list[Any] = []
         if spec["validation_file"]:
             validation = self.examples(spec["validation_file"], p.config.context)
         hyper = spec["hyperparameters"]
         settings = Settings(
             hyper["n_epochs"], hyper["batch_size"], spec["learning_rate"], spec["seed"]
         )
-        return Training(p, training_examples, validation, settings)
+        if spec["method"] == "supervised":
+            return Training(p, training_examples, validation, settings)
+        objective = PreferenceObjective(p, hyper["beta"])
+        training_examples, validation = map(
+            objective.referred, (training_examples, validation)
+        )
+        return Training(p, training_examples, validation, settings, objective)
 
-    def examples(self, path: str, context: int) -> list[Example]:
+    def examples(self, path: str, context: int) -> list[Any]:
         """Rows of a JSONL file as tokens; what is cut or left out is told."""
-        tok = tokenizer.load()
-        found: list[Example] = []
+        tok, encode = tokenizer.load(), ENCODERS[self.spec["method"]]
+        found: list[Any] = []
         with Path(path).open(encoding="utf-8-sig") as lines:
             rows = [json.loads(line) for line in lines if line.strip()]
         for number, row in enumerate(rows, 1):
-            example = encode_example(tok, row, context)
+            try:
+                example = encode(tok, row, context)
+            except (KeyError, TypeError) as error:
+                raise ValueError(f"Example {number} lacks {error}") from error
             if example.truncated:
                 self.log.message(
                     f"Example {number} is longer than the {context} tokens that "
                     "tinygpt reads and was cut at the end",
                     level="warn",
                 )
-            if any(example.weights):
+            if example.teaches:
                 found.append(example)
             else:
                 self.log.message(

@@ -21,14 +21,22 @@ class Hyperparameters(TypedDict):
     batch_size: int
     learning_rate_multiplier: float
     beta: NotRequired[float]  # of method dpo
+    prompt_loss_weight: NotRequired[float]  # of method completion, as all below
+    compute_classification_metrics: NotRequired[bool]
+    classification_n_classes: NotRequired[int]
+    classification_positive_class: NotRequired[str]
+    classification_betas: NotRequired[list[float]]
 
 
 class Spec(TypedDict):
-    """What to train. Paths are absolute; `base_weights` None: the shipped model."""
+    """What to train. Paths are absolute; `base_weights` None: the shipped model.
+
+    Method `completion` is the fine-tunes API's of 2023: prompts and completions.
+    """
 
     version: int
     job_id: str
-    method: Literal["supervised", "dpo"]
+    method: Literal["supervised", "dpo", "completion"]
     base_weights: str | None
     base_sha256: str
     training_file: str
@@ -45,6 +53,8 @@ class Metrics(TypedDict):
 
     Method dpo: loss of a pair, accuracy on the preferred answers, the mean margin
     between the rewards of a pair's answers, and the share of margins above zero.
+    Method completion: accuracy on completions, token by token and whole, the data seen
+    so far, and after each epoch `classification/…` where classes were asked for.
     """
 
     step: int
@@ -61,6 +71,11 @@ class Metrics(TypedDict):
     valid_reward_accuracy: NotRequired[float]
     full_valid_reward_margin: NotRequired[float]
     full_valid_reward_accuracy: NotRequired[float]
+    elapsed_tokens: NotRequired[int]
+    elapsed_examples: NotRequired[int]
+    train_sequence_accuracy: NotRequired[float]
+    valid_sequence_accuracy: NotRequired[float]
+    full_valid_sequence_accuracy: NotRequired[float]
 
 
 class Event(TypedDict):

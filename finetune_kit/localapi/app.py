@@ -16,6 +16,7 @@ from finetune_kit.localapi import (
     admin,
     chat,
     checkpoints,
+    completions,
     errors,
     events,
     files,
@@ -52,6 +53,7 @@ def create(kit: Kit) -> Starlette:
             *fine_tunes.routes,
             *models.routes,
             *chat.routes,
+            *completions.routes,
             *admin.routes,
         ],
         middleware=[Middleware(Front, kit=kit)],
@@ -96,3 +98,4 @@ def _warm_up() -> None:
     """Load what the first requests need (`openai` alone takes 0.6 s)."""
     jobs.parameters()
     chat.warm_up()
+    completions.parameters()

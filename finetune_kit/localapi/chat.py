@@ -188,8 +188,8 @@ class Completion:
             return None
         top = self.params.get("top_logprobs") or 0
         content = [
-            _logprob(token)
-            | {"top_logprobs": [_logprob(other) for other in token["top"][:top]]}
+            logprob(token)
+            | {"top_logprobs": [logprob(other) for other in token["top"][:top]]}
             for token in tokens
         ]
         return {"content": content, "refusal": None}
@@ -348,7 +348,7 @@ def _text(events: list[Event]) -> str:
     return "".join(event["text"] for event in events if event["event"] == "token")
 
 
-def _logprob(token: Event) -> dict[str, Any]:
+def logprob(token: Event) -> dict[str, Any]:
     return {
         "token": token["token"],
         "logprob": max(token["logprob"], _LEAST_LOGPROB),

@@ -9,13 +9,13 @@ import json
 import math
 from collections.abc import AsyncIterator
 from sqlite3 import Row
-from typing import Any
+from typing import Any, Required
 
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from typing_extensions import Required, TypedDict  # pydantic takes no other on 3.11
+from typing_extensions import TypedDict  # pydantic takes no other on 3.11
 
 from finetune_kit.localapi import files, jobs, keys, models, requests, wording
 from finetune_kit.localapi.errors import ApiError

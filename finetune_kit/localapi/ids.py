@@ -9,7 +9,7 @@ from collections import Counter
 BASE62 = string.ascii_uppercase + string.ascii_lowercase + string.digits
 
 # Lengths as observed in replies of the service (contract 1.1, 1.3).
-_LENGTHS = {"file-": 22, "chatcmpl-": 29, "req_": 32}
+_LENGTHS = {"file-": 22, "chatcmpl-": 29, "cmpl-": 29, "req_": 32}
 _DEFAULT_LENGTH = 24
 
 

@@ -14,7 +14,7 @@ import threading
 import time
 from pathlib import Path
 from sqlite3 import Row
-from typing import Any
+from typing import Any, cast
 
 from finetune_kit import catalog
 from finetune_kit.engines import contract
@@ -215,9 +215,7 @@ class Lifecycle:
         resolved = _resolved(job, examples)
         write_json(folder / contract.SPEC, _spec(job, self._kit, resolved))
         with story(self._kit, job["id"], "queued") as told:
-            told.set(
-                status="running", starts=1, hyperparameters=json.dumps(resolved)
-            )
+            told.set(status="running", starts=1, hyperparameters=json.dumps(resolved))
             told.event(wording.started(job["id"]), data=None)
         self._kit.runner.submit(job["id"])
 
@@ -373,14 +371,14 @@ def _spec(job: Row, kit: Kit, resolved: dict[str, Any]) -> contract.Spec:
     return {
         "version": contract.VERSION,
         "job_id": job["id"],
-        "method": "supervised",
+        "method": "completion" if is_fine_tune(job["id"]) else "supervised",
         "base_weights": weights,
         "base_sha256": sha256(Path(weights)) if weights else kit.weights_sha256,
         "training_file": str(folder / jobs.TRAINING),
         "validation_file": str(folder / jobs.VALIDATION)
         if job["validation_file"]
         else None,
-        "hyperparameters": resolved,
+        "hyperparameters": cast(contract.Hyperparameters, resolved),
         "learning_rate": resolved["learning_rate_multiplier"] * base.learning_rate,
         "seed": job["seed"],
         "resume_from": None,

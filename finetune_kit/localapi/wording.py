@@ -22,9 +22,7 @@ SUCCEEDED = "The job has successfully completed"
 
 
 def started(job_id: str) -> str:
-    return (
-        "Fine-tune started" if is_fine_tune(job_id) else "Fine-tuning job started"
-    )
+    return "Fine-tune started" if is_fine_tune(job_id) else "Fine-tuning job started"
 
 
 def cancelled(job_id: str) -> str:

@@ -38,7 +38,7 @@ class Example(NamedTuple):
     @property
     def teaches(self) -> bool:
         """Has it a token to learn?"""
-        return any(self.weights)
+        return any(self.weights[self.answer :])
 
 
 def encode_message(tokenizer: Tokenizer, message: dict[str, Any]) -> list[int]:

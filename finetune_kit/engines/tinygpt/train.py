@@ -17,7 +17,12 @@ import numpy as np
 from finetune_kit.engines.contract import Metrics
 from finetune_kit.engines.tinygpt.adam import Adam, schedule
 from finetune_kit.engines.tinygpt.chat import Example, batch
-from finetune_kit.engines.tinygpt.model import Loss, Parameters, loss_and_gradient
+from finetune_kit.engines.tinygpt.model import (
+    IntArray,
+    Loss,
+    Parameters,
+    loss_and_gradient,
+)
 
 WARMUP = 0.05  # share of the steps
 MINI_VALIDATION = 10  # steps between looks at a few validation examples
@@ -118,11 +123,13 @@ class Training:
     def next_examples(self) -> list[Any]:
         """The batch of the current step; the order depends on seed and epoch alone."""
         epoch, index = divmod(self.step_number - 1, self.steps_per_epoch)
-        rng = np.random.default_rng([self.settings.seed, epoch])
-        order = rng.permutation(len(self.examples))
         start = index * self.settings.batch_size
-        chosen = order[start : start + self.settings.batch_size]
+        chosen = self.order(epoch)[start : start + self.settings.batch_size]
         return [self.examples[i] for i in chosen]
+
+    def order(self, epoch: int) -> IntArray:
+        rng = np.random.default_rng([self.settings.seed, epoch])
+        return rng.permutation(len(self.examples))
 
     def learning_rate(self) -> float:
         warmup = max(1, round(WARMUP * self.total_steps))

@@ -13,17 +13,24 @@ import shutil
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from finetune_kit.engines import contract
 from finetune_kit.engines.tinygpt import tokenizer, weights
 from finetune_kit.engines.tinygpt.chat import encode_example
+from finetune_kit.engines.tinygpt.classification import Classification
+from finetune_kit.engines.tinygpt.completions import CompletionTraining
 from finetune_kit.engines.tinygpt.dpo import PreferenceObjective, encode_pair
 from finetune_kit.engines.tinygpt.train import Settings, Training
 
 KEPT_CHECKPOINTS = 3
-ENCODERS: dict[str, Any] = {"supervised": encode_example, "dpo": encode_pair}
+ENCODERS: dict[str, Any] = {
+    "supervised": encode_example,
+    "completion": encode_example,
+    "dpo": encode_pair,
+}
 
 
 class StoppedError(Exception):
@@ -122,19 +129,39 @@ class Job:
         )
         if spec["method"] == "supervised":
             return Training(p, training_examples, validation, settings)
+        if spec["method"] == "completion":
+            classes = self.classification(p.config.context)
+            return CompletionTraining(
+                p, training_examples, validation, settings, classes
+            )
         objective = PreferenceObjective(p, hyper["beta"])
         training_examples, validation = map(
             objective.referred, (training_examples, validation)
         )
         return Training(p, training_examples, validation, settings, objective)
 
+    def classification(self, context: int) -> Classification | None:
+        """The classes to measure, where the job asks for it."""
+        spec, hyper = self.spec, self.spec["hyperparameters"]
+        if not hyper.get("compute_classification_metrics"):
+            return None
+        return Classification(
+            tokenizer.load(),
+            rows(spec["training_file"]),
+            rows(spec["validation_file"] or spec["training_file"]),
+            context,
+            positive_class=hyper.get("classification_positive_class"),
+            betas=hyper.get("classification_betas") or (),
+        )
+
     def examples(self, path: str, context: int) -> list[Any]:
         """Rows of a JSONL file as tokens; what is cut or left out is told."""
         tok, encode = tokenizer.load(), ENCODERS[self.spec["method"]]
+        if self.spec["method"] == "completion":
+            weight = self.spec["hyperparameters"]["prompt_loss_weight"]
+            encode = partial(encode, prompt_loss_weight=weight)
         found: list[Any] = []
-        with Path(path).open(encoding="utf-8-sig") as lines:
-            rows = [json.loads(line) for line in lines if line.strip()]
-        for number, row in enumerate(rows, 1):
+        for number, row in enumerate(rows(path), 1):
             try:
                 example = encode(tok, row, context)
             except (KeyError, TypeError) as error:
@@ -197,6 +224,11 @@ class Job:
         path = self.save(training, metrics) if wanted else None
         self.log.write("stopped", saved=wanted, path=path)
         raise StoppedError(wanted)
+
+
+def rows(path: str) -> list[dict[str, Any]]:
+    with Path(path).open(encoding="utf-8-sig") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
 
 
 def step_of(checkpoint: Path) -> int:

@@ -17,12 +17,14 @@ VERSION = 1
 _ORDER = "validate.json"
 _FINDINGS = "validated.json"
 _TOKENS = "tokens.json"
+_FORMATS = {"supervised": "chat", "dpo": "preference"}
 
 
 def start(folder: Path, order: dict[str, Any]) -> subprocess.Popen[bytes]:
     """Start a look at the files that `order` names.
 
-    `order`: "files" (a list of {"param", "id", "path"}), "encoding", "example_tokens".
+    `order`: "files" (a list of {"param", "id", "path"}), "method", "encoding",
+    "example_tokens".
     """
     write_json(folder / _ORDER, {"version": VERSION, **order})
     with (folder / "validation.log").open("ab") as log:
@@ -50,7 +52,7 @@ def validate(folder: Path) -> None:
     order = json.loads((folder / _ORDER).read_text(encoding="utf-8"))
     error, examples = None, 0
     for file in order["files"]:
-        file_error, file_examples = _look(file)
+        file_error, file_examples = _look(file, order["method"])
         error = error or file_error
         if file["param"] == "training_file":
             examples = file_examples
@@ -63,19 +65,20 @@ def validate(folder: Path) -> None:
         write_json(folder / _TOKENS, {"version": VERSION, "tokens": count})
 
 
-def _look(file: dict[str, Any]) -> tuple[dict[str, str] | None, int]:
+def _look(file: dict[str, Any], method: Any) -> tuple[dict[str, str] | None, int]:
     """The service's error for one file (None: fine) and its number of examples."""
     from finetune_kit.dataset import check
 
     param, file_id = file["param"], file["id"]
-    report = check(Path(file["path"]))
+    report = check(Path(file["path"]), method=method)
     error = report.service_error(file_kind=param, file_id=file_id)
-    if error is None and report.format != "chat":
+    wanted = _FORMATS[method]
+    if error is None and report.format != wanted:
         kind = param.replace("_", " ")
         message = (
             f"The job failed due to an invalid {kind}. Invalid file format. Input file "
-            f"{file_id} is in the fine-tune-{report.format} format, but this API "
-            "trains on the fine-tune-chat format: one object with 'messages' per line."
+            f"{file_id} is in the fine-tune-{report.format} format, but method "
+            f"'{method}' of this API trains on the fine-tune-{wanted} format."
         )
         error = {"code": f"invalid_{param}", "param": param, "message": message}
     return error, report.examples
@@ -86,9 +89,17 @@ def _count_tokens(path: Path, encoding: str, example_tokens: int) -> int:
     from finetune_kit.dataset import tokens
 
     return sum(
-        min(tokens.chat_tokens(example["messages"], encoding), example_tokens)
+        min(tokens.chat_tokens(_messages(example), encoding), example_tokens)
         for example in _examples(path)
     )
+
+
+def _messages(example: dict[str, Any]) -> list[dict[str, Any]]:
+    """All messages of an example; of a pair, the input and both outputs."""
+    if "messages" in example:
+        return list(example["messages"])
+    outputs = example["preferred_output"] + example["non_preferred_output"]
+    return [*example["input"]["messages"], *outputs]
 
 
 def _examples(path: Path) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,12 @@ VALIDATED = "Files validated, moving job to queued state"
 STARTED = "Fine-tuning job started"
 SUCCEEDED = "The job has successfully completed"
 CANCELLED = "The job was cancelled"
+PAUSED = "The job was paused"
+RESUMED = "The job was resumed, moving job to queued state"
+NO_INTEGRATIONS = (
+    "The integrations of this job are noted, but not served: the local API sends "
+    "nothing to Weights & Biases"
+)
 
 _LOSSES = {
     "train_loss": "training",

@@ -68,6 +68,7 @@ async def create_fine_tune(request: Request) -> JSONResponse:
     await anyio.to_thread.run_sync(jobs.copy_data, kit, job_id, document)
     given = _hyperparameters(document)
     created = (wording.created(job_id),)
+    document["method"] = {"type": "completion"}  # what the worker calls it
     jobs.record(kit, owner, job_id, document, given, served, messages=created)
     kit.lifecycle.wake()
     return JSONResponse(_with_events(kit, _own_or_404(request, job_id)))

@@ -18,6 +18,10 @@ def tidy(kit: Kit) -> None:
     for path in kit.home.files.iterdir():
         if path.name not in recorded:
             path.unlink()
+    served = {row["weights"] for row in kit.store.all("SELECT weights FROM models")}
+    for path in kit.home.models.glob("*/*.npz"):
+        if path.relative_to(kit.home.models).as_posix() not in served:
+            path.unlink()
     active = {job["id"] for job in kit.lifecycle.active_jobs()}
     for folder in kit.home.jobs.iterdir():
         age = time.time() - folder.stat().st_mtime

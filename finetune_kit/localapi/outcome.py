@@ -25,11 +25,9 @@ def succeed(told: Story, snapshots: list[dict[str, Any]]) -> None:
     """
     job = told.job
     *earlier, final = snapshots[-checkpoints.KEPT :]
+    checkpoints.withdraw(told, keep=[snapshot["step"] for snapshot in earlier])
     for snapshot in earlier:
-        step, random_part = snapshot["step"], told.kit.ids.snapshot(job["id"])
-        name = names.checkpoint(job["base"], job["suffix"], random_part, step)
-        _publish(told, snapshot, name, is_checkpoint=True)
-        told.event(wording.checkpoint(step, name), data={})
+        publish_checkpoint(told, snapshot)
     random_part = told.kit.ids.snapshot(job["id"])
     name = names.fine_tuned_model(job["base"], job["suffix"], random_part)
     _publish(told, final, name, is_checkpoint=False)
@@ -41,6 +39,17 @@ def succeed(told: Story, snapshots: list[dict[str, Any]]) -> None:
         result_files=json.dumps([_step_metrics(told)]),
         trained_tokens=trained_tokens(told),
     )
+
+
+def publish_checkpoint(told: Story, snapshot: dict[str, Any]) -> None:
+    """Publish the model of one epoch, or of a pause, unless it is known already."""
+    job, step = told.job, snapshot["step"]
+    if checkpoints.is_known(told, step):
+        return
+    random_part = told.kit.ids.snapshot(job["id"])
+    name = names.checkpoint(job["base"], job["suffix"], random_part, step)
+    _publish(told, snapshot, name, is_checkpoint=True)
+    told.event(wording.checkpoint(step, name), data={})
 
 
 def fail(told: Story, code: str, message: str, param: str | None) -> None:

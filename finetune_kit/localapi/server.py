@@ -166,7 +166,7 @@ async def _stop_when_idle(app: Starlette) -> None:
     kit: Kit = app.state.kit
     while True:
         await asyncio.sleep(_IDLE_INTERVAL)
-        if kit.lifecycle.active_jobs():
+        if any(job["status"] != "paused" for job in kit.lifecycle.active_jobs()):
             kit.latest_request = time.monotonic()
         if time.monotonic() - kit.latest_request > IDLE_LIMIT:
             log.info("nothing to do for %s h: stopping", IDLE_LIMIT // 3600)

@@ -4,6 +4,7 @@ Each thread has its own connection, so that a poll never waits for a transaction
 the job thread; writers take turns under one lock.
 """
 
+import contextlib
 import shutil
 import sqlite3
 import threading
@@ -13,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from finetune_kit.localapi.filesystem import is_network
-
-VERSION = 1  # PRAGMA user_version
 
 _SCHEMA = """
 CREATE TABLE files (
@@ -88,7 +87,69 @@ CREATE TABLE models (
 );
 CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
-TABLES = ("files", "jobs", "events", "checkpoints", "models", "facts")
+# PRAGMA user_version -> what leads to it from the version before.
+_STEPS = {
+    1: _SCHEMA,
+    2: """
+ALTER TABLE jobs ADD COLUMN method TEXT NOT NULL DEFAULT 'supervised';
+CREATE TABLE uploads (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,       -- of the upload
+    filename TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    mime_type TEXT NOT NULL,
+    file_lifetime INTEGER,             -- seconds from the file's creation
+    status TEXT NOT NULL,              -- pending, completed, cancelled
+    file_id TEXT
+);
+CREATE TABLE parts (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    upload_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+);
+CREATE INDEX parts_by_upload ON parts (upload_id, seq);
+CREATE TABLE webhook_endpoints (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    url TEXT NOT NULL,
+    event_types TEXT NOT NULL,         -- JSON
+    secret TEXT NOT NULL,
+    old_secret TEXT,
+    old_secret_until INTEGER
+);
+CREATE TABLE webhook_deliveries (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,                  -- of the event
+    endpoint_id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due REAL NOT NULL                  -- Unix time of the next attempt
+);
+""",
+}
+VERSION = max(_STEPS)
+TABLES = (
+    "files",
+    "jobs",
+    "events",
+    "checkpoints",
+    "models",
+    "facts",
+    "uploads",
+    "parts",
+    "webhook_endpoints",
+    "webhook_deliveries",
+)
 
 
 class Store:
@@ -177,10 +238,18 @@ class Store:
                 f"this one knows {VERSION}). Update finetune-kit, or start on another "
                 "workspace with --home."
             )
-        if found == 0:
+        if 0 < found < VERSION:
+            self._back_up(connection, found)
+        for version in range(found + 1, VERSION + 1):
             connection.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
+                f"BEGIN; {_STEPS[version]} PRAGMA user_version = {version}; COMMIT;"
             )
+
+    def _back_up(self, connection: sqlite3.Connection, version: int) -> None:
+        """A copy beside the database, for those who go back to an older program."""
+        target = sqlite3.connect(self.path.with_suffix(f".before-{version + 1}"))
+        with contextlib.closing(target):
+            connection.backup(target)
 
 
 def copy_file(source: Path, target: Path) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from finetune_kit.localapi.kit import Kit
 
-ACTIVE = ("validating_files", "queued", "running")
+ACTIVE = ("validating_files", "queued", "running", "paused")
 
 
 class OvertakenError(Exception):

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from finetune_kit.localapi.runner import write_json
 
@@ -20,6 +20,7 @@ _TOKENS = "tokens.json"
 _FORMATS = {
     "chat": "one object with 'messages'",
     "completion": "one object with 'prompt' and 'completion'",
+    "preference": "one object with 'input' and two outputs",
 }
 
 
@@ -78,7 +79,9 @@ def _look(
     from finetune_kit.dataset import check
 
     param, file_id = file["param"], file["id"]
-    report = check(Path(file["path"]))
+    method: Literal["supervised", "dpo"]
+    method = "dpo" if wanted == "preference" else "supervised"
+    report = check(Path(file["path"]), method=method)
     if report.examples >= min_examples:
         few = [found for found in report.findings if found.code == "too_few_examples"]
         report.findings = [found for found in report.findings if found not in few]
@@ -87,8 +90,9 @@ def _look(
         kind = param.replace("_", " ")
         message = (
             f"The job failed due to an invalid {kind}. Invalid file format. Input file "
-            f"{file_id} is in the fine-tune-{report.format} format, but this model "
-            f"trains on the fine-tune-{wanted} format: {_FORMATS[wanted]} per line."
+            f"{file_id} is in the fine-tune-{report.format} format, but this model and "
+            f"method train on the fine-tune-{wanted} format: {_FORMATS[wanted]} per "
+            "line."
         )
         error = {"code": f"invalid_{param}", "param": param, "message": message}
     return error, report.examples
@@ -128,13 +132,20 @@ def _count_tokens(path: Path, encoding: str, example_tokens: int) -> int:
     from finetune_kit.dataset import tokens
 
     def count(example: dict[str, Any]) -> int:
-        if "messages" in example:
-            return tokens.chat_tokens(example["messages"], encoding)
-        return sum(
-            tokens.count(example[key], encoding) for key in ("prompt", "completion")
-        )
+        if "prompt" in example:
+            texts = (example["prompt"], example["completion"])
+            return sum(tokens.count(text, encoding) for text in texts)
+        return tokens.chat_tokens(_messages(example), encoding)
 
     return sum(min(count(example), example_tokens) for example in _examples(path))
+
+
+def _messages(example: dict[str, Any]) -> list[dict[str, Any]]:
+    """All messages of an example; of a pair, the input and both outputs."""
+    if "messages" in example:
+        return list(example["messages"])
+    outputs = example["preferred_output"] + example["non_preferred_output"]
+    return [*example["input"]["messages"], *outputs]
 
 
 def _examples(path: Path) -> Iterator[dict[str, Any]]:

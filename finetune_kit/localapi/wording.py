@@ -19,6 +19,12 @@ def validating(training_file: str, validation_file: str | None) -> str:
 
 VALIDATED = "Files validated, moving job to queued state"
 SUCCEEDED = "The job has successfully completed"
+PAUSED = "The job was paused"
+RESUMED = "The job was resumed, moving job to queued state"
+NO_INTEGRATIONS = (
+    "The integrations of this job are noted, but not served: the local API sends "
+    "nothing to Weights & Biases"
+)
 
 
 def started(job_id: str) -> str:

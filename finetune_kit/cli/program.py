@@ -8,7 +8,17 @@ from typing import Any
 import click
 
 import finetune_kit
-from finetune_kit.cli import answers, data, files, jobs, notebooks, server
+from finetune_kit.cli import (
+    answers,
+    api,
+    completions,
+    data,
+    files,
+    fine_tunes,
+    jobs,
+    notebooks,
+    server,
+)
 
 
 class Program(click.Group):
@@ -57,5 +67,8 @@ for command in (
     files.files,
     jobs.jobs,
     answers.chat,
+    completions.completions,
+    fine_tunes.fine_tunes,
+    api.api,
 ):
     main.add_command(command)

@@ -13,6 +13,7 @@ import click
 from finetune_kit.cli.output import as_json, print_dict, print_dicts
 from finetune_kit.connect import connect
 from finetune_kit.jobs import fine_tunes as api
+from finetune_kit.jobs.guard import http_library
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -162,13 +163,15 @@ def follow_events(client: OpenAI, fine_tune_id: str) -> None:
     """
     from openai import APIConnectionError
 
+    # The SDK wraps a failed connection, but not a stream that breaks off.
+    broken: type[Exception] = http_library().TransportError
     try:
         for event in api.stream(client, fine_tune_id):
             when = datetime.fromtimestamp(event["created_at"])
             click.echo(f"[{when}] {event['message']}")
             sys.stdout.flush()
         job = api.retrieve(client, fine_tune_id)
-    except (KeyboardInterrupt, APIConnectionError, *_broken_streams()):
+    except (KeyboardInterrupt, APIConnectionError, broken):
         click.echo(
             "\nStream interrupted (client disconnected).\n"
             "To resume the stream, run:\n\n"
@@ -184,14 +187,3 @@ def follow_events(client: OpenAI, fine_tune_id: str) -> None:
         "finetune-kit api completions.create "
         f"-m {job['fine_tuned_model']} -p <YOUR_PROMPT>"
     )
-
-
-def _broken_streams() -> tuple[type[Exception], ...]:
-    """What the SDK lets through of its HTTP library (httpx, or httpx2 from 3.0 on)
-    when a stream breaks off."""
-    import openai
-
-    base = openai.DefaultHttpxClient.__mro__
-    library = sys.modules[base[1].__module__.partition(".")[0]]
-    broken: type[Exception] = library.TransportError
-    return (broken,)

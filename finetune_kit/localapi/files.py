@@ -206,7 +206,8 @@ def _expires_at(form: FormData, purpose: str, created_at: int) -> int | None:
 def _refuse_untrainable(upload: UploadFile, filename: str) -> None:
     """The service looks at the name and the first line; the rest is the job's part
     (contract 3.1)."""
-    if Path(filename).suffix.lower() != ".jsonl":
+    # No extension: openai 0.28 calls every file that its module uploads `file`.
+    if Path(filename).suffix.lower() not in (".jsonl", ""):
         raise ApiError(
             400,
             f"Invalid extension '{Path(filename).suffix}' of '{filename}'. Fine-tuning "

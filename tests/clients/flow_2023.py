@@ -5,13 +5,14 @@ at the server. The last line of output says which openai it was.
 """
 
 import sys
+from pathlib import Path
 
 import openai
 from openai.version import VERSION
 
 
 def walk(path):
-    with open(path, "rb") as rows:
+    with Path(path).open("rb") as rows:
         file = openai.File.create(file=rows, purpose="fine-tune")
     assert file.purpose == "fine-tune"
     made = openai.FineTune.create(
@@ -70,12 +71,13 @@ def refusals():
         lambda: openai.FineTune.create(training_file="file-none"),
         lambda: openai.Completion.create(model="gpt-4o-mini", prompt="x"),
     ):
+        error = None
         try:
             call()
-        except openai.error.InvalidRequestError as error:
-            assert error.json_body["error"]["type"] == "invalid_request_error"
-        else:
-            raise AssertionError("not refused")
+        except openai.error.InvalidRequestError as raised:
+            error = raised.json_body["error"]
+        assert error is not None, "not refused"
+        assert error["type"] == "invalid_request_error"
 
 
 def jobs(file_id):

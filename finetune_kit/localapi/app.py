@@ -21,6 +21,7 @@ from finetune_kit.localapi import (
     files,
     jobs,
     models,
+    uploads,
 )
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.front import Front
@@ -45,6 +46,7 @@ def create(kit: Kit) -> Starlette:
     app = Starlette(
         routes=[
             *files.routes,
+            *uploads.routes,
             *jobs.routes,
             *events.routes,
             *checkpoints.routes,

@@ -7,7 +7,6 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Required
 
 from starlette.requests import Request
@@ -26,12 +25,9 @@ _LEAST_LOGPROB = -9999.0  # what the service gives for a token that is out of re
 _CLIENT_CLOSED_REQUEST = 499  # nobody reads it: the client has gone
 
 
-@cache
+@requests.from_sdk
 def parameters() -> Any:
     """The schema of the request: the SDK's own. Importing `openai` takes 0.6 s."""
-    # By the same door as jobs.parameters: the SDK's modules import each other in
-    # circles, and of two threads that begin at different ends one sees half a module.
-    import openai.types.fine_tuning  # noqa: F401
     from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
     class ChatRequest(CompletionCreateParamsBase, total=False):

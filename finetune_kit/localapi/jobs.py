@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from sqlite3 import Row
 from typing import Any
@@ -25,7 +24,7 @@ from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.kit import Kit, kit_of
 from finetune_kit.localapi.models import Served
 from finetune_kit.localapi.paging import page
-from finetune_kit.localapi.requests import body
+from finetune_kit.localapi.requests import body, from_sdk
 from finetune_kit.localapi.store import copy_file
 from finetune_kit.localapi.story import OvertakenError, add_event
 
@@ -35,7 +34,7 @@ _MAX_LIMIT = 1000
 _NO_ERROR = {"code": None, "message": None, "param": None}
 
 
-@cache
+@from_sdk
 def parameters() -> Any:
     """The SDK's type of the request (late: importing `openai` takes 0.6 s)."""
     from openai.types.fine_tuning import JobCreateParams

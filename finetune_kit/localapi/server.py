@@ -157,15 +157,17 @@ async def _serve(kit: Kit, listening: socket.socket) -> None:
     # uvicorn raises the signal again after its shutdown; clean up then as well.
     signal.signal(signal.SIGTERM, _exit)
     _announce(kit, listening)
-    idle = asyncio.create_task(_stop_when_idle(app))
+    house = asyncio.create_task(_keep_house(app))
     await server.serve(sockets=[listening])
-    idle.cancel()
+    house.cancel()
 
 
-async def _stop_when_idle(app: Starlette) -> None:
+async def _keep_house(app: Starlette) -> None:
+    """Now and then: remove what has expired, and stop when nobody needs the server."""
     kit: Kit = app.state.kit
     while True:
         await asyncio.sleep(_IDLE_INTERVAL)
+        await asyncio.to_thread(housekeeping.remove_expired, kit)
         if any(job["status"] != "paused" for job in kit.lifecycle.active_jobs()):
             kit.latest_request = time.monotonic()
         if time.monotonic() - kit.latest_request > IDLE_LIMIT:

@@ -22,6 +22,7 @@ from finetune_kit.localapi import (
     jobs,
     models,
     uploads,
+    webhooks,
 )
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.front import Front
@@ -36,12 +37,14 @@ def create(kit: Kit) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         kit.lifecycle.start()
+        kit.deliveries.start()
         starting = asyncio.create_task(kit.answers.start())
         threading.Thread(target=_warm_up, daemon=True).start()
         yield
         starting.cancel()
         await kit.answers.close()
         kit.lifecycle.close()
+        kit.deliveries.close()
 
     app = Starlette(
         routes=[
@@ -52,6 +55,7 @@ def create(kit: Kit) -> Starlette:
             *checkpoints.routes,
             *models.routes,
             *chat.routes,
+            *webhooks.routes,
             *admin.routes,
         ],
         middleware=[Middleware(Front, kit=kit)],

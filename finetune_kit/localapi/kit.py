@@ -16,6 +16,7 @@ from finetune_kit.localapi.store import Store
 
 if TYPE_CHECKING:
     from finetune_kit.localapi.answers import Answers
+    from finetune_kit.localapi.deliveries import Deliveries
     from finetune_kit.localapi.lifecycle import Lifecycle
     from finetune_kit.localapi.runner import Runner
 
@@ -31,6 +32,7 @@ class Settings:
     pace: Pace = FAST
     deterministic: bool = False
     base64_results: bool = True
+    webhooks_anywhere: bool = False
 
 
 @dataclass
@@ -49,6 +51,7 @@ class Kit:
     latest_request: float = field(default_factory=time.monotonic)
     lifecycle: "Lifecycle" = field(init=False)
     answers: "Answers" = field(init=False)
+    deliveries: "Deliveries" = field(init=False)
 
 
 def kit_of(request: Request) -> Kit:

@@ -22,6 +22,7 @@ from finetune_kit.localapi import app as application
 from finetune_kit.localapi import housekeeping, weights
 from finetune_kit.localapi.answers import Answers
 from finetune_kit.localapi.clock import Clock, DeterministicClock
+from finetune_kit.localapi.deliveries import Deliveries
 from finetune_kit.localapi.home import Home
 from finetune_kit.localapi.ids import DeterministicIds, Ids
 from finetune_kit.localapi.keys import Keys, workspace_key
@@ -89,6 +90,7 @@ def assemble(settings: Settings, home: Home) -> Kit:
     )
     kit.lifecycle = Lifecycle(kit)
     kit.answers = Answers()
+    kit.deliveries = Deliveries(kit)
     return kit
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 import finetune_kit
-from finetune_kit.cli import answers, data, files, jobs, notebooks, server
+from finetune_kit.cli import answers, data, files, jobs, notebooks, server, webhooks
 
 
 class Program(click.Group):
@@ -56,6 +56,7 @@ for command in (
     data.check,
     files.files,
     jobs.jobs,
+    webhooks.webhooks,
     answers.chat,
 ):
     main.add_command(command)

@@ -17,7 +17,9 @@ from finetune_kit.localapi.store import Store
 if TYPE_CHECKING:
     from finetune_kit.localapi.answers import Answers
     from finetune_kit.localapi.deliveries import Deliveries
+    from finetune_kit.localapi.faults import Faults
     from finetune_kit.localapi.lifecycle import Lifecycle
+    from finetune_kit.localapi.limits import Limits
     from finetune_kit.localapi.runner import Runner
 
 
@@ -52,6 +54,8 @@ class Kit:
     lifecycle: "Lifecycle" = field(init=False)
     answers: "Answers" = field(init=False)
     deliveries: "Deliveries" = field(init=False)
+    faults: "Faults" = field(init=False)
+    limits: "Limits" = field(init=False)
 
 
 def kit_of(request: Request) -> Kit:

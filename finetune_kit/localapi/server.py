@@ -23,11 +23,13 @@ from finetune_kit.localapi import housekeeping, weights
 from finetune_kit.localapi.answers import Answers
 from finetune_kit.localapi.clock import Clock, DeterministicClock
 from finetune_kit.localapi.deliveries import Deliveries
+from finetune_kit.localapi.faults import Faults
 from finetune_kit.localapi.home import Home
 from finetune_kit.localapi.ids import DeterministicIds, Ids
 from finetune_kit.localapi.keys import Keys, workspace_key
 from finetune_kit.localapi.kit import Kit, Settings
 from finetune_kit.localapi.lifecycle import Lifecycle
+from finetune_kit.localapi.limits import Limits
 from finetune_kit.localapi.runner import LocalRunner, write_json
 from finetune_kit.localapi.store import Store
 
@@ -91,6 +93,7 @@ def assemble(settings: Settings, home: Home) -> Kit:
     kit.lifecycle = Lifecycle(kit)
     kit.answers = Answers()
     kit.deliveries = Deliveries(kit)
+    kit.faults, kit.limits = Faults(), Limits()
     return kit
 
 

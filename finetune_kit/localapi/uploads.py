@@ -35,14 +35,14 @@ _CHUNK = 2**20
 
 @from_sdk
 def create_parameters() -> Any:
-    from openai.types import UploadCreateParams
+    from openai.types.upload_create_params import UploadCreateParams
 
     return UploadCreateParams
 
 
 @from_sdk
 def complete_parameters() -> Any:
-    from openai.types import UploadCompleteParams
+    from openai.types.upload_complete_params import UploadCompleteParams
 
     return UploadCompleteParams
 

@@ -18,6 +18,7 @@ from finetune_kit.cli import (
     jobs,
     notebooks,
     server,
+    webhooks,
 )
 
 
@@ -66,6 +67,7 @@ for command in (
     data.check,
     files.files,
     jobs.jobs,
+    webhooks.webhooks,
     answers.chat,
     completions.completions,
     fine_tunes.fine_tunes,

@@ -53,6 +53,12 @@ def _parser() -> argparse.ArgumentParser:
         default="base64",
         help="how result files are encoded; the service's are base64",
     )
+    parser.add_argument(
+        "--webhooks-anywhere",
+        action="store_true",
+        help="let webhooks go to other computers too; by default only to this one. "
+        "Endpoints and their secrets are made with client.webhooks.create(...)",
+    )
     return parser
 
 
@@ -69,6 +75,7 @@ def _settings(given: argparse.Namespace) -> Settings:
         pace=PACES[given.pace],
         deterministic=given.deterministic,
         base64_results=given.results == "base64",
+        webhooks_anywhere=given.webhooks_anywhere,
     )
 
 

@@ -19,10 +19,14 @@ from finetune_kit.localapi import (
     completions,
     errors,
     events,
+    faults,
     files,
     fine_tunes,
     jobs,
+    limits,
     models,
+    uploads,
+    webhooks,
 )
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.front import Front
@@ -37,16 +41,19 @@ def create(kit: Kit) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         kit.lifecycle.start()
+        kit.deliveries.start()
         starting = asyncio.create_task(kit.answers.start())
         threading.Thread(target=_warm_up, daemon=True).start()
         yield
         starting.cancel()
         await kit.answers.close()
         kit.lifecycle.close()
+        kit.deliveries.close()
 
     app = Starlette(
         routes=[
             *files.routes,
+            *uploads.routes,
             *jobs.routes,
             *events.routes,
             *checkpoints.routes,
@@ -54,6 +61,9 @@ def create(kit: Kit) -> Starlette:
             *models.routes,
             *chat.routes,
             *completions.routes,
+            *webhooks.routes,
+            *faults.routes,
+            *limits.routes,
             *admin.routes,
         ],
         middleware=[Middleware(Front, kit=kit)],

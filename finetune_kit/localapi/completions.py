@@ -8,7 +8,6 @@ import asyncio
 import contextlib
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
 from typing import Any, Required
 
 from starlette.requests import Request
@@ -16,7 +15,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from finetune_kit import catalog
-from finetune_kit.localapi import chat, keys, models, requests, sampling, sdk, usage
+from finetune_kit.localapi import chat, keys, models, requests, sampling, usage
 from finetune_kit.localapi.answers import GenerationError
 from finetune_kit.localapi.chat import Event
 from finetune_kit.localapi.errors import ApiError
@@ -26,11 +25,10 @@ _DEFAULT_MAX_TOKENS = 16
 _MOST_ANSWERS = 256  # of all prompts together: ours, a lesson needs few
 
 
-@cache
+@requests.from_sdk
 def parameters() -> Any:
-    """The schema of the request: the SDK's own (late: importing takes 0.3 s)."""
-    with sdk.importing:
-        from openai.types.completion_create_params import CompletionCreateParamsBase
+    """The schema of the request: the SDK's own (late: importing it takes 0.3 s)."""
+    from openai.types.completion_create_params import CompletionCreateParamsBase
 
     class CompletionRequest(CompletionCreateParamsBase, total=False):
         model: Required[str]  # the SDK adds a stale list of hints

@@ -11,7 +11,7 @@ from urllib.parse import quote
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from finetune_kit.localapi import errors, keys
+from finetune_kit.localapi import errors, keys, limits
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.kit import Kit
 from finetune_kit.localapi.requests import JSON_LIMIT
@@ -47,6 +47,8 @@ class Front:
                 headers["openai-processing-ms"] = str(elapsed)
                 headers["openai-version"] = "2020-10-01"
                 headers["x-finetune-kit-engine"] = f"tinygpt {self.kit.package_version}"
+                if owner := state.get("owner"):
+                    headers.update(self.kit.limits.headers(owner))
             await send(message)
 
         try:
@@ -54,9 +56,18 @@ class Front:
                 state["owner"] = self._owner(Headers(scope=scope))
             bounded = _Bounded(scope, receive)
             await bounded.refuse_if_announced()
+            if scope["path"].startswith("/v1/"):
+                self._charge(state["owner"], scope["path"], bounded.announced)
             await self.app(scope, bounded, signed_send)
         except ApiError as error:
             await error.response()(scope, receive, signed_send)
+
+    def _charge(self, owner: str, path: str, content_length: int) -> None:
+        """Raises the ApiError of a limit that is reached, or of a lesson."""
+        self.kit.limits.take(owner, "requests", 1)
+        tokens = limits.estimated_tokens(path, content_length)
+        self.kit.limits.take(owner, "tokens", tokens)
+        self.kit.faults.strike(owner, path)
 
     def _owner(self, headers: Headers) -> str:
         key = _bearer(headers.get("authorization", ""))
@@ -82,12 +93,12 @@ class _Bounded:
         self.limit = UPLOAD_LIMIT if form else JSON_LIMIT
         self._slack = _FORM_OVERHEAD if form else 0
         length = headers.get("content-length", "")
-        self._announced = int(length) if length.isdigit() else 0
+        self.announced = int(length) if length.isdigit() else 0
         self._receive = receive
         self._seen = 0
 
     async def refuse_if_announced(self) -> None:
-        if self._announced > self.limit + self._slack:
+        if self.announced > self.limit + self._slack:
             await self._refuse({"more_body": True})
 
     async def __call__(self) -> Message:

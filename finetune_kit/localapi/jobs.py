@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from functools import cache
 from pathlib import Path
 from sqlite3 import Row
 from typing import Any
@@ -19,7 +18,6 @@ from finetune_kit.localapi import (
     job_rules,
     keys,
     models,
-    sdk,
     wording,
 )
 from finetune_kit.localapi.errors import ApiError
@@ -27,7 +25,7 @@ from finetune_kit.localapi.ids import FINE_TUNE, is_fine_tune
 from finetune_kit.localapi.kit import Kit, kit_of
 from finetune_kit.localapi.models import Served
 from finetune_kit.localapi.paging import page
-from finetune_kit.localapi.requests import body
+from finetune_kit.localapi.requests import body, from_sdk
 from finetune_kit.localapi.store import copy_file
 from finetune_kit.localapi.story import OvertakenError, add_event
 
@@ -37,11 +35,10 @@ _MAX_LIMIT = 1000
 _NO_ERROR = {"code": None, "message": None, "param": None}
 
 
-@cache
+@from_sdk
 def parameters() -> Any:
     """The SDK's type of the request (late: importing it takes 0.3 s)."""
-    with sdk.importing:
-        from openai.types.fine_tuning import JobCreateParams
+    from openai.types.fine_tuning import JobCreateParams
 
     return JobCreateParams
 

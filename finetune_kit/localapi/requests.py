@@ -6,8 +6,9 @@ of its defaults: unknown keys are refused, nothing is coerced ("12" is no seed),
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from functools import cache
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, wraps
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
@@ -38,6 +39,25 @@ class _Problem(NamedTuple):
     path: tuple[str | int, ...]  # keys and indices into the body
     branch: tuple[str, ...]  # members of unions on the way there
     supported: str  # for literals: the values, quoted
+
+
+_loading = threading.RLock()
+
+
+def from_sdk(load: Callable[[], Any]) -> Callable[[], Any]:
+    """Make `load`, which imports a type of the SDK, run once and not beside another.
+
+    The SDK's modules import each other in circles: of two threads that begin at
+    different ends, one would see half a module.
+    """
+
+    @cache
+    @wraps(load)
+    def one_at_a_time() -> Any:
+        with _loading:
+            return load()
+
+    return one_at_a_time
 
 
 async def body(request: Request, schema: Any) -> dict[str, Any]:
@@ -145,10 +165,11 @@ def _in_range(value: float, name: str, low: float, high: float, kind: str) -> No
 @cache
 def _validator(schema: Any) -> Any:
     """A pydantic validator for a TypedDict, with lazy iterables made into lists."""
-    from pydantic import TypeAdapter
-    from pydantic_core import SchemaValidator
+    with _loading:
+        from pydantic import TypeAdapter
+        from pydantic_core import SchemaValidator
 
-    return SchemaValidator(_eager(TypeAdapter(schema).core_schema))
+        return SchemaValidator(_eager(TypeAdapter(schema).core_schema))
 
 
 def _eager(schema: Any) -> Any:

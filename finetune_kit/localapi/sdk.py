@@ -7,13 +7,8 @@ without running their `__init__`; it runs if ever a name is asked for that it ma
 
 import importlib
 import sys
-import threading
 from importlib.util import find_spec, module_from_spec
 from typing import Any
-
-# The SDK's modules import each other in circles: of two threads that begin at different
-# ends, one sees half a module. Whoever imports some of them holds this.
-importing = threading.Lock()
 
 _PACKAGES = ("openai", "openai.types", "openai.types.responses")
 

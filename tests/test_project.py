@@ -118,8 +118,8 @@ def test_what_the_package_imports_is_declared():
         module.split(".")[0] for path in MODULES for module in imports(path) if module
     }
     foreign = used - set(sys.stdlib_module_names) - {"finetune_kit", "__future__"}
-    missing = {DISTRIBUTIONS.get(name, name.replace("_", "-")) for name in foreign}
-    assert missing - declared == set()
+    needed = names([DISTRIBUTIONS.get(name, name) for name in foreign])
+    assert needed - declared == set()
 
 
 def test_conda_reads_environment_yml():

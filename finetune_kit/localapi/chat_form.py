@@ -17,6 +17,7 @@ from finetune_kit.localapi.requests import missing_parameter, string_length_in
 _NAME = "^[a-zA-Z0-9_-]+$"
 _MAX_NAME = 64
 _MAX_TOOLS = 128
+_DEEPEST = 100  # keys and indices; far beyond what anybody writes
 
 
 def check(params: dict[str, Any]) -> None:
@@ -162,7 +163,11 @@ def _check_strict(
     schema: dict[str, Any], about: str, param: str, code: str | None = None
 ) -> None:
     """Structured outputs: every object is closed and requires all its properties."""
-    for path, part in _objects(schema, ()):
+    try:
+        parts = list(_objects(schema, ()))
+    except RecursionError:
+        raise _bad_schema(about, "it is nested too deeply.", param, code) from None
+    for path, part in parts:
         if part.get("additionalProperties") is not False:
             fault = "'additionalProperties' is required to be supplied and to be false."
         elif missing := set(part.get("properties", {})) - _required(part):
@@ -183,7 +188,12 @@ def _required(part: dict[str, Any]) -> set[str]:
 def _objects(
     schema: Any, path: tuple[str, ...]
 ) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]]:
-    """The parts of a JSON Schema that describe objects, each with its way there."""
+    """The parts of a JSON Schema that describe objects, each with its way there.
+
+    Raises RecursionError for one that is nested too deeply.
+    """
+    if len(path) > _DEEPEST:
+        raise RecursionError
     if isinstance(schema, list):
         for index, part in enumerate(schema):
             yield from _objects(part, (*path, str(index)))

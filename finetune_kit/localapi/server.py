@@ -162,17 +162,28 @@ async def _serve(kit: Kit, listening: socket.socket) -> None:
     # uvicorn raises the signal again after its shutdown; clean up then as well.
     signal.signal(signal.SIGTERM, _exit)
     _announce(kit, listening)
-    house = asyncio.create_task(_keep_house(app))
+    tasks = [
+        asyncio.create_task(_stop_when_idle(app)),
+        asyncio.create_task(_remove_expired(kit)),
+    ]
     await server.serve(sockets=[listening])
-    house.cancel()
+    for task in tasks:
+        task.cancel()
 
 
-async def _keep_house(app: Starlette) -> None:
-    """Now and then: remove what has expired, and stop when nobody needs the server."""
+async def _remove_expired(kit: Kit) -> None:
+    while True:
+        await asyncio.sleep(_IDLE_INTERVAL)
+        try:
+            await asyncio.to_thread(housekeeping.remove_expired, kit)
+        except Exception:  # a full disk, say: the next look may succeed
+            log.exception("what has expired cannot be removed")
+
+
+async def _stop_when_idle(app: Starlette) -> None:
     kit: Kit = app.state.kit
     while True:
         await asyncio.sleep(_IDLE_INTERVAL)
-        await asyncio.to_thread(housekeeping.remove_expired, kit)
         if any(job["status"] != "paused" for job in kit.lifecycle.active_jobs()):
             kit.latest_request = time.monotonic()
         if time.monotonic() - kit.latest_request > IDLE_LIMIT:

@@ -108,6 +108,13 @@ def test_a_faulty_form_is_refused_and_named(refusal, params, param, code, words)
     assert words in error.message
 
 
+def test_a_schema_nested_beyond_reason_is_refused(refusal):
+    deep = schema()
+    for _ in range(400):
+        deep = {"anyOf": [deep]}
+    assert refusal(**strict_format(schema({"a": deep}))).status_code == 400
+
+
 def test_tools_and_formats_of_the_right_form_are_taken(ask):
     for params in (
         {"tools": [tool(parameters=schema(), strict=True)], "tool_choice": "auto"},

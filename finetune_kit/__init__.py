@@ -18,44 +18,71 @@ __all__ = [
     "__version__",
     "approve",
     "ask",
+    "break_even",
+    "break_even_chart",
     "check",
     "compare",
     "connect",
+    "convert",
+    "duplicates",
     "estimate",
     "examples",
     "follow",
     "loss_chart",
+    "prepare_data",
     "proverb_graders",
     "read_jsonl",
     "remember",
+    "repair",
     "results",
     "score",
     "side_by_side",
+    "sizes",
+    "split",
     "step",
+    "token_histogram",
 ]
 
 _HOMES = {
     "approve": "finetune_kit.jobs.guard",
     "ask": "finetune_kit.evaluate",
+    "break_even": "finetune_kit.dataset.money",
+    "break_even_chart": "finetune_kit.display.saving_chart",
     "check": "finetune_kit.dataset",
     "compare": "finetune_kit.evaluate",
+    "convert": "finetune_kit.dataset.convert",
+    "duplicates": "finetune_kit.dataset.duplicates",
     "estimate": "finetune_kit.jobs.guard",
     "examples": "finetune_kit.display.examples",
     "follow": "finetune_kit.jobs.follow",
     "loss_chart": "finetune_kit.display.charts",
+    "prepare_data": "finetune_kit.dataset.prepare_data",
     "proverb_graders": "finetune_kit.evaluate",
     "read_jsonl": "finetune_kit.evaluate",
     "remember": "finetune_kit.workspace",
+    "repair": "finetune_kit.dataset.repair",
     "results": "finetune_kit.jobs.results",
     "score": "finetune_kit.evaluate",
     "side_by_side": "finetune_kit.evaluate",
+    "sizes": "finetune_kit.dataset.sizes",
+    "split": "finetune_kit.dataset.split",
     "step": "finetune_kit.workspace",
+    "token_histogram": "finetune_kit.display.histogram",
 }
 
 if TYPE_CHECKING:
-    from finetune_kit.dataset import check
+    from finetune_kit.dataset.check import check
+    from finetune_kit.dataset.convert import convert
+    from finetune_kit.dataset.duplicates import duplicates
+    from finetune_kit.dataset.money import break_even
+    from finetune_kit.dataset.prepare_data import prepare_data
+    from finetune_kit.dataset.repair import repair
+    from finetune_kit.dataset.sizes import sizes
+    from finetune_kit.dataset.split import split
     from finetune_kit.display.charts import loss_chart
     from finetune_kit.display.examples import examples
+    from finetune_kit.display.histogram import token_histogram
+    from finetune_kit.display.saving_chart import break_even_chart
     from finetune_kit.evaluate import (
         ask,
         compare,

@@ -25,7 +25,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Prices:
-    """Last known prices of a fine-tuned model, USD per million tokens.
+    """Last known prices of a model, USD per million tokens.
 
     ``training`` is per million tokens trained (file x epochs), ``training_hour`` USD
     per hour of a reinforcement job. None: never offered, or not known.
@@ -45,7 +45,8 @@ class Prices:
 class Base:
     """A base model under the name of its snapshot.
 
-    ``methods`` are those that ``POST /v1/fine_tuning/jobs`` took for it;
+    ``methods`` are those that ``POST /v1/fine_tuning/jobs`` took for it; ``prices``
+    are those of a model tuned from it, ``untuned`` those of calls to the base itself;
     ``learning_rate`` is the engine's peak rate that a multiplier of 1 stands for, so
     that the auto multiplier gives the same good rate for every base.
     """
@@ -63,6 +64,7 @@ class Base:
     training_end_date: date | None
     shutdown_date: date | None
     prices: Prices | None
+    untuned: Prices | None
     sources: dict[str, Source] = field(hash=False, repr=False)
 
     @property
@@ -124,6 +126,7 @@ def _base(
         training_end_date=values.get("training_end_date"),
         shutdown_date=values.get("shutdown_date"),
         prices=_prices(entry.get("prices"), sources),
+        untuned=_prices(entry.get("untuned"), sources),
         sources={key: sources[item["source"]] for key, item in figures.items()},
     )
 

@@ -200,7 +200,7 @@ def test_no_tracked_file_holds_a_path_of_somebodys_machine():
 def test_the_readmes_commands_exist():
     readme = text_of("README.md")
     assert re.findall(r"^python3 start\.py ?(\w*)", readme, re.M) == ["", "run", "test"]
-    for command in set(re.findall(r"^finetune-kit (\w+)", readme, re.M)) | {
+    for command in set(re.findall(r"^finetune-kit ([\w-]+)", readme, re.M)) | {
         "lab",
         "run",
     }:
@@ -209,11 +209,11 @@ def test_the_readmes_commands_exist():
         assert ran.returncode == 0, ran.stderr.decode()
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/data.md"])
 def test_the_documents_links_lead_somewhere(document: str):
     links = re.findall(r"\]\(([^)#]+)\)", text_of(document))
     for link in links:
-        assert "://" in link or (ROOT / link).exists(), link
+        assert "://" in link or (ROOT / document).parent.joinpath(link).exists(), link
 
 
 def test_the_code_is_in_style():

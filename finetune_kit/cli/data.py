@@ -1,28 +1,132 @@
-"""``finetune-kit check``: would this training file be accepted?"""
+"""``finetune-kit check`` and ``duplicates``: what is wrong in a file, what repeats."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from finetune_kit.cli.output import as_json, print_json
-from finetune_kit.dataset.check import FormatChoice
+from finetune_kit.dataset.check import FormatChoice, Method
 from finetune_kit.dataset.check import check as check_file
+from finetune_kit.dataset.findings import SHOWN
 
-FORMATS = get_args(FormatChoice)
+if TYPE_CHECKING:
+    from finetune_kit.dataset.findings import Report
+
+#: A data file that is there.
+DATA_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+workers_option = click.option(
+    "-j",
+    "--workers",
+    type=click.IntRange(0),
+    default=1,
+    metavar="N",
+    help="Processes that share the work; 0: one for each core.",
+)
 
 
 @click.command()
-@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--format", "format_", type=click.Choice(FORMATS), default="auto")
+@click.argument("file", type=DATA_FILE)
+@click.option(
+    "--format", "format_", type=click.Choice(get_args(FormatChoice)), default="auto"
+)
+@click.option(
+    "--method",
+    type=click.Choice(get_args(Method)),
+    default="supervised",
+    show_default=True,
+    help="The training method that is wanted.",
+)
+@click.option("-m", "--model", help="The model to train: does it take this file?")
+@click.option(
+    "--training",
+    type=DATA_FILE,
+    metavar="FILE",
+    help="The training file, when FILE is to validate: finds rows in both.",
+)
+@click.option(
+    "--structure",
+    is_flag=True,
+    help="Only what would be refused; no look at copies, habits, personal data.",
+)
+@click.option("--code", help="Show the findings of one code, e.g. unknown_role.")
+@click.option("--line", type=click.IntRange(1), help="Show the findings of one line.")
+@click.option("--all", "all_", is_flag=True, help="Show all findings, not the first.")
+@workers_option
 @as_json
-def check(file: Path, format_: FormatChoice, json_: bool) -> None:
+def check(
+    file: Path,
+    format_: FormatChoice,
+    method: Method,
+    model: str | None,
+    training: Path | None,
+    structure: bool,
+    code: str | None,
+    line: int | None,
+    all_: bool,
+    workers: int,
+    json_: bool,
+) -> None:
     """Check a training FILE as the API does; exit 1 when it would be rejected."""
-    report = check_file(file, format=format_)
+    if workers != 1 and not structure:
+        raise click.UsageError("-j shares the look at structure: add --structure")
+    report = check_file(
+        file,
+        format_,
+        method,
+        model=model,
+        training=training,
+        structure_only=structure,
+        workers=workers,
+    )
+    shown = report.only(code, line)
     if json_:
-        print_json(report.to_dict())
+        print_json(shown.to_dict())
     else:
-        click.echo(repr(report))
+        click.echo(shown.text(None if all_ else SHOWN, "(--all shows them)"))
+        _name_the_repair(report, file)
     raise SystemExit(0 if report.ok else 1)
+
+
+def _name_the_repair(report: Report, file: Path) -> None:
+    from finetune_kit.dataset.edits import fixable
+
+    if fixable().keys() & {found.code for found in report.findings}:
+        click.echo(f"What can be repaired: finetune-kit repair {file}")
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=DATA_FILE)
+@click.option("--questions", is_flag=True, help="Compare what is asked, not answers.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0.5, 1),
+    help="Share of five-character pieces in common that makes near copies, else 0.7.",
+)
+@click.option("--exact", is_flag=True, help="Find exact copies only.")
+@as_json
+def duplicates(
+    files: tuple[Path, ...],
+    questions: bool,
+    threshold: float | None,
+    exact: bool,
+    json_: bool,
+) -> None:
+    """Find copies and near copies within FILES and across them; exit 1 if any."""
+    from finetune_kit.dataset.duplicates import NEAR
+    from finetune_kit.dataset.duplicates import duplicates as find
+
+    if exact and threshold is not None:
+        raise click.UsageError("--exact and --threshold exclude each other")
+    found = find(
+        *files,
+        of="question" if questions else "example",
+        threshold=None if exact else threshold or NEAR,
+    )
+    if json_:
+        print_json(found.to_dict())
+    else:
+        click.echo(repr(found))
+    raise SystemExit(1 if found.groups else 0)

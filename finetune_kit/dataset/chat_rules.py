@@ -54,7 +54,7 @@ def misspelt_or_missing(
     if near_ones:
         what = f"`{key}` is missing, there is {shown(near_ones[0])}"
         fix = f"Did you mean `{key}`?"
-        yield Hit(what, message=index, field=near_ones[0], fix=fix)
+        yield Hit(what, index, near_ones[0], fix=fix, at_key=True)
     else:
         yield Hit(f"`{key}` is missing", message=index, field=key)
 
@@ -117,7 +117,8 @@ def extra_key(example: Example) -> Iterator[Hit]:
         fix = f"Did you mean `{meant}`?" if meant else None
         if key == "weight":
             fix = "Move `weight` into the assistant message it is about."
-        yield Hit(f"unknown key {shown(key)}", field=key, fix=fix, service={"key": key})
+        what = f"unknown key {shown(key)}"
+        yield Hit(what, field=key, fix=fix, service={"key": key}, at_key=True)
 
 
 @rule(
@@ -212,6 +213,7 @@ def extra_message_key(example: Example) -> Iterator[Hit]:
                 field=key,
                 fix=fix,
                 service={"key": key},
+                at_key=True,
             )
 
 

@@ -2,60 +2,96 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from itertools import chain, islice
+from importlib.util import find_spec
+from itertools import islice
 from os import PathLike
-from typing import Any, Literal, get_args
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, get_args
 
-# The rules of a module join their list when it is imported.
-from . import content_rules as content_rules
-from . import tool_rules as tool_rules
-from .chat_rules import CHAT_RULES
-from .completion_rules import COMPLETION_RULES
+from .explain import explain, located
 from .findings import Finding, Report
-from .formats import format_of, format_of_rows
-from .line_rules import LINE_RULES
-from .read import Row, Source, read
-from .rules import COUNT_RULES, EXAMPLE_RULES, FORMAT_RULES, Example, File, Rule
+from .formats import format_of_rows
+from .jsonl import Row
+from .quick import PlainBlock, quick_look, shared_look
+from .read import Source, read, read_rows, texts_at
+from .rules import COUNT_RULES, FORMAT_RULES, File
+from .truncation import Limit, limit_of, truncated
 
-FormatChoice = Literal["auto", "chat", "completion"]
-Method = Literal["supervised", "dpo"]
+if TYPE_CHECKING:
+    from finetune_kit.catalog import Base
+
+    from .contents import Contents
+
+FormatChoice = Literal["auto", "chat", "completion", "preference", "reinforcement"]
+Method = Literal["supervised", "dpo", "reinforcement"]
 
 #: So many findings of one code are listed; the rest is counted in a last one.
-LISTED_PER_CODE = 10_000
+LISTED_PER_CODE = 1_000
 #: The format is taken from the first line that shows one, among so many.
 _LINES_TO_GUESS_FROM = 20
-_RULES: dict[str | None, list[Rule[Example]]] = {
-    "chat": CHAT_RULES,
-    "completion": COMPLETION_RULES,
-}
 
 
 def check(
-    source: Source, format: FormatChoice = "auto", method: Method = "supervised"
+    source: Source,
+    format: FormatChoice = "auto",
+    method: Method = "supervised",
+    *,
+    model: str | None = None,
+    training: Source | None = None,
+    structure_only: bool = False,
+    workers: int = 1,
 ) -> Report:
     """Check a data file and report all problems of all its lines.
 
-    `source` is a path (streamed, whatever its size), bytes, or a list of dicts.
+    `source` is a path (streamed, whatever its size), bytes, a list of dicts or a
+    DataFrame. `model` must take the format and the method, and sets the length to which
+    the service cuts an example (65,536 tokens without it). `training` is the training
+    file when `source` is to validate: rows that stand in both are found.
+    `structure_only` looks at the lines' structure alone and leaves out the file's
+    name, copies, habits, personal data and long examples; so many `workers` then share
+    the look at a chat file, 0 takes all cores. They are spawned, so a script that asks
+    for them needs its `if __name__ == "__main__"`.
+
     Bad content never raises; OSError tells of a path that cannot be read and
-    ValueError of an unknown format or method.
+    ValueError of an unknown format, method or model.
     """
     _known("format", format, get_args(FormatChoice))
     _known("method", method, get_args(Method))
+    base = _base(model)
+    limit = limit_of(base)
     findings = _Findings()
-    rows = read(source)
-    first = list(islice(rows, _LINES_TO_GUESS_FROM))
-    kind = format_of_rows(first) if format == "auto" else format
-    findings.extend(_about_format(first, kind, method))
+    first = list(islice(read(source), _LINES_TO_GUESS_FROM))
+    kind = format_of_rows(first, method) if format == "auto" else format
+    findings.extend(_about_format(first, kind, method, base))
+    contents = None if structure_only else _contents(training, kind)
     examples, readable = 0, True
-    for example in _examples(chain(first, rows), kind, findings):
-        examples = max(examples, example.number)
-        readable = readable and example.number > 0
+    shared = (workers or os.cpu_count() or 1) if structure_only else 1
+    for piece in _pieces(source, first, kind, limit, shared):
+        if isinstance(piece, PlainBlock):
+            examples = piece.number + piece.count - 1
+            if contents:
+                findings.extend(_plainly_said(piece, contents))
+        else:
+            examples = max(examples, piece.number)
+            readable = not any(fault.code == "broken_table" for fault in piece.faults)
+            found = explain(piece, kind)
+            if contents and isinstance(piece.value, dict):
+                sound = all(one.severity != "error" for one in found)
+                found += contents.example(piece.line, piece.value, kind, sound)
+                found += truncated(piece, kind, limit)
+            findings.extend(found, piece.text)
+    if contents:
+        findings.extend(contents.end())
+    name = str(source) if isinstance(source, str | PathLike) else None
     if readable:
-        file = File(None, examples, kind, method)
+        lines_of_json = not structure_only and (not first or first[0].number > 0)
+        file = File(None, examples, kind, method, name if lines_of_json else None)
         findings.extend(f for rule in COUNT_RULES for f in rule.findings(file))
-    return Report(_name(source), kind, method, examples, findings.listed())
+    findings.locate(source)
+    return Report(name, kind, method, examples, findings.listed(), findings.counts)
 
 
 def _known(name: str, value: str, choices: tuple[str, ...]) -> None:
@@ -63,71 +99,91 @@ def _known(name: str, value: str, choices: tuple[str, ...]) -> None:
         raise ValueError(f"{name} must be one of {', '.join(choices)}, not {value!r}")
 
 
-def _name(source: Source) -> str | None:
-    return str(source) if isinstance(source, str | PathLike) else None
+def _base(model: str | None) -> Base | None:
+    if model is None:
+        return None
+    from finetune_kit import catalog
+
+    if base := catalog.base(model):
+        return base
+    raise ValueError(f"model {model!r} is not in the catalog")
 
 
-def _about_format(first: list[Row], kind: str | None, method: str) -> Iterator[Finding]:
+def _about_format(
+    first: list[Row], kind: str | None, method: str, base: Base | None
+) -> Iterator[Finding]:
     objects = [row for row in first if isinstance(row.value, dict)]
     if objects:
-        file = File(objects[0].line, objects[0].number, kind, method)
+        file = File(objects[0].line, objects[0].number, kind, method, base=base)
         for rule in FORMAT_RULES:
             yield from rule.findings(file)
 
 
-def _examples(
-    rows: Iterable[Row], kind: str | None, findings: _Findings
-) -> Iterator[Row]:
-    """Check each row as it comes by, and hand on the rows."""
-    # 64-bit hashes instead of the lines: about 100 bytes an example.
-    first_lines: dict[int, int] = {}
-    for row in rows:
-        is_object = isinstance(row.value, dict)
-        if row.faults or not is_object:
-            findings.extend(f for rule in LINE_RULES for f in rule.findings(row))
-        if is_object:
-            seen = first_lines.setdefault(hash(row.text.strip()), row.line)
-            repeats = seen if seen != row.line else None
-            findings.extend(_of_example(row, kind, repeats))
-        yield row
+def _pieces(
+    source: Source, first: list[Row], kind: str | None, limit: Limit, workers: int
+) -> Iterator[PlainBlock | Row]:
+    """The quick look where the source is chat in JSON lines, else each row.
+
+    Without msgspec (a platform that it is not built for) each line gets the rules'
+    look, which takes longer and finds the same.
+    """
+    is_jsonl = bool(first) and first[0].number > 0
+    if kind == "chat" and is_jsonl and find_spec("msgspec"):
+        if workers > 1 and isinstance(source, str | PathLike):
+            return shared_look(Path(source), limit.tokens, workers)
+        if isinstance(source, str | PathLike | bytes):
+            return quick_look(source, limit.tokens)
+    return read(source)
 
 
-def _of_example(row: Row, kind: str | None, repeats: int | None) -> list[Finding]:
-    """The findings of one object, in the order of its messages."""
-    own = format_of(row.value) if kind and not _plainly(row, kind) else kind
-    example = Example(row, row.value, _messages(row.value), kind, own, repeats)
-    rules = EXAMPLE_RULES
-    if own == kind or own is None:
-        rules = rules + _RULES.get(kind, [])
-    found = [f for rule in rules for f in rule.findings(example)]
-    return sorted(found, key=lambda f: -1 if f.message is None else f.message)
+def _contents(training: Source | None, kind: str | None) -> Contents:
+    from .contents import Contents, training_index
+
+    if training is None:
+        return Contents()
+    rows = (
+        (row.line, row.value)
+        for row in read_rows(training)
+        if isinstance(row.value, dict)
+    )
+    return Contents(training_index(rows, kind))
 
 
-def _messages(value: dict[str, Any]) -> list[tuple[int, dict[str, Any]]]:
-    found = value.get("messages")
-    listed = found if isinstance(found, list) else []
-    return [(i, message) for i, message in enumerate(listed) if type(message) is dict]
-
-
-def _plainly(row: Row, kind: str) -> bool:
-    """Whether the row has a key of its format: the short way past guessing."""
-    return {"chat": "messages", "completion": "prompt"}.get(kind) in row.value
+def _plainly_said(block: PlainBlock, contents: Contents) -> Iterator[Finding]:
+    for line, example in enumerate(block.examples, start=block.line):
+        yield from contents.plain(line, example.messages)
 
 
 class _Findings:
-    """Findings in order; beyond a number of one code they are only counted."""
+    """Findings in the order of lines; beyond a number of one code only counted."""
 
     def __init__(self) -> None:
         self._listed: list[Finding] = []
         self._counts: Counter[str] = Counter()
 
-    def extend(self, found: Iterable[Finding]) -> None:
+    @property
+    def counts(self) -> dict[str, int]:
+        return dict(self._counts)
+
+    def extend(self, found: Iterable[Finding], text: str = "") -> None:
+        """Take findings; `text` is the line that they are about."""
         for finding in found:
             self._counts[finding.code] += 1
             if self._counts[finding.code] <= LISTED_PER_CODE:
-                self._listed.append(finding)
+                self._listed.append(located(finding, text) if text else finding)
+
+    def locate(self, source: Source) -> None:
+        """The columns of findings whose line was not at hand when they were made."""
+        places: dict[int, list[int]] = {}
+        for place, found in enumerate(self._listed):
+            if found.line and found.path and found.column is None:
+                places.setdefault(found.line, []).append(place)
+        for line, text in texts_at(source, set(places)) if places else ():
+            for place in places[line]:
+                self._listed[place] = located(self._listed[place], text)
 
     def listed(self) -> list[Finding]:
+        self._listed.sort(key=lambda found: found.line or 1 << 62)
         return self._listed + [
             self._rest(code, count - LISTED_PER_CODE)
             for code, count in self._counts.items()

@@ -28,6 +28,7 @@ def missing_key(example: Example) -> Iterator[Hit]:
                 field=close[0] if close else key,
                 fix=f"Did you mean `{key}`?" if close else None,
                 service={"key": key, "hint": example.row.text.lstrip()[:3]},
+                at_key=bool(close),
             )
 
 
@@ -43,7 +44,8 @@ def extra_key(example: Example) -> Iterator[Hit]:
     lacking = set(KEYS) - example.value.keys()
     for key in example.value:
         if key not in KEYS and near(key, KEYS) not in lacking:
-            yield Hit(f"unknown key {shown(key)}", field=key, service={"key": key})
+            what = f"unknown key {shown(key)}"
+            yield Hit(what, field=key, service={"key": key}, at_key=True)
 
 
 @rule(
@@ -85,4 +87,4 @@ def special_token(example: Example) -> Iterator[Hit]:
         value = example.value.get(key)
         for token in special_tokens(value) if isinstance(value, str) else []:
             what = f"the text contains the special token {token}"
-            yield Hit(what, field=key, service={"token": token})
+            yield Hit(what, field=key, service={"token": token}, mark=token)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -115,7 +116,7 @@ def weight_role(example: Example) -> Iterator[Hit]:
     for index, message in example.messages:
         if "weight" in message and meant_role(message) not in ("assistant", None):
             what = f"`weight` on a message of the role {meant_role(message)}"
-            yield Hit(what, message=index, field="weight")
+            yield Hit(what, message=index, field="weight", at_key=True)
 
 
 @rule(
@@ -169,14 +170,15 @@ def empty_assistant_content(example: Example) -> Iterator[Hit]:
 )
 def special_token(example: Example) -> Iterator[Hit]:
     for index, message in example.messages:
-        for field, text in _texts(message):
+        for field, text in texts_of(message):
             for token in special_tokens(text):
                 what = f"the text contains the special token {token}"
                 values: dict[str, object] = {"token": token}
-                yield Hit(what, message=index, field=field, service=values)
+                yield Hit(what, message=index, field=field, service=values, mark=token)
 
 
-def _texts(message: dict[str, Any]) -> Iterator[tuple[str, str]]:
+def texts_of(message: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """The texts of a message, each with its field."""
     content = message.get("content")
     parts = content if isinstance(content, list) else []
     if isinstance(content, str):
@@ -184,6 +186,58 @@ def _texts(message: dict[str, Any]) -> Iterator[tuple[str, str]]:
     for number, part in enumerate(parts):
         if isinstance(part, dict) and isinstance(part.get("text"), str):
             yield f"content[{number}]", part["text"]
+
+
+_IMAGE_TYPES = re.compile(r"data:image/(?:jpeg|png|webp);base64,", re.IGNORECASE)
+MAX_IMAGES = 10
+MAX_IMAGE_BYTES = 10 * 1024 * 1024
+
+
+def _images(message: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
+    content = message.get("content")
+    for number, part in enumerate(content if isinstance(content, list) else []):
+        image = part.get("image_url") if isinstance(part, dict) else None
+        if isinstance(image, dict) and isinstance(image.get("url"), str):
+            yield f"content[{number}].image_url", image
+
+
+@rule(
+    CHAT_RULES,
+    "error",
+    why="The service takes at most 10 images in one example.",
+    fix="Leave some out, or make several examples of this one.",
+)
+def too_many_images(example: Example) -> Iterator[Hit]:
+    count = sum(len(list(_images(message))) for _, message in example.messages)
+    if count > MAX_IMAGES:
+        yield Hit(f"{count} images, {MAX_IMAGES} are allowed", field="messages")
+
+
+@rule(
+    CHAT_RULES,
+    "warning",
+    why="The service silently skips an example whose image it cannot load: it takes "
+    "JPEG, PNG and WEBP up to 10 MB, as https address or as data URI in base64.",
+    fix='Write "url": "https://…" or "url": "data:image/png;base64,…".',
+)
+def image_skipped(example: Example) -> Iterator[Hit]:
+    for index, message in example.messages:
+        for field, image in _images(message):
+            url, detail = image["url"], image.get("detail", "auto")
+            if url.startswith("data:"):
+                known = _IMAGE_TYPES.match(url)
+                size = len(url) * 3 // 4
+                problem = None if known else "the image is no JPEG, PNG or WEBP"
+                if known and size > MAX_IMAGE_BYTES:
+                    problem = f"the image has {size / 1e6:.0f} MB"
+            else:
+                web = url.startswith(("https://", "http://"))
+                problem = None if web else "the image's url is no web address"
+            if problem:
+                yield Hit(problem, message=index, field=f"{field}.url")
+            if detail not in ("auto", "low", "high"):
+                what = f"`detail` is {shown(detail)}, not auto, low or high"
+                yield Hit(what, message=index, field=f"{field}.detail")
 
 
 def _speaks(message: dict[str, Any]) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple
 
 Severity = Literal["error", "warning", "advice"]
 FileKind = Literal["training_file", "validation_file"]
@@ -18,6 +19,7 @@ _SCHEMA_CODES = frozenset(
         "content_type",
         "empty_messages",
         "function_call_form",
+        "input_ends_with_answer",
         "json_array",
         "last_not_assistant",
         "message_not_an_object",
@@ -27,8 +29,13 @@ _SCHEMA_CODES = frozenset(
         "no_assistant_message",
         "not_an_object",
         "other_format",
+        "output_not_assistant",
         "parallel_tool_calls_type",
+        "plain_text",
+        "preference_form",
         "pretty_json",
+        "table",
+        "too_many_images",
         "tool_arguments",
         "tool_call_form",
         "tool_result_without_call",
@@ -41,7 +48,17 @@ _SCHEMA_CODES = frozenset(
         "wrong_type",
     }
 )
+#: Findings that a report shows of itself as text.
+SHOWN = 20
 _COUNT_CODES = frozenset({"empty_file", "too_few_examples"})
+
+
+class Excerpt(NamedTuple):
+    """A piece of a line: what comes before the place, the place, what follows."""
+
+    before: str
+    marked: str
+    after: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,19 +82,49 @@ class Finding:
     fix: str
     service_message: str | None
     exact: bool
+    #: What is marked: a text within the field, or its key; and the line around it.
+    mark: str | None = dataclasses.field(default=None, repr=False, compare=False)
+    at_key: bool = dataclasses.field(default=False, repr=False, compare=False)
+    excerpt: Excerpt | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @property
     def where(self) -> str:
         """The place in words, e.g. `line 3, messages[1].role`."""
         if self.line is None:
             return "file"
-        path = "" if self.message is None else f"messages[{self.message}]"
-        if self.field:
-            path = f"{path}.{self.field}" if path else self.field
         words = [f"line {self.line}"]
-        words += [path] if path else []
-        words += [f"column {self.column}"] if self.column else []
+        if self.path:
+            words.append(self.path)
+        elif self.column:
+            words.append(f"column {self.column}")
         return ", ".join(words)
+
+    @property
+    def path(self) -> str:
+        """The place within the line's value, e.g. `messages[1].role`, or ``."""
+        if self.message is None or (self.field or "").startswith("input."):
+            return self.field or ""
+        path = f"messages[{self.message}]"
+        return f"{path}.{self.field}" if self.field else path
+
+    def to_dict(self) -> dict[str, Any]:
+        """The finding as `check --json` prints it."""
+        return {name: getattr(self, name) for name in _JSON_FIELDS}
+
+
+_JSON_FIELDS = (
+    "code",
+    "severity",
+    "line",
+    "message",
+    "field",
+    "column",
+    "what",
+    "why",
+    "fix",
+    "service_message",
+    "exact",
+)
 
 
 @dataclass(slots=True)
@@ -91,7 +138,9 @@ class Report:
     format: str | None
     method: str
     examples: int
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = dataclasses.field(default_factory=list)
+    #: Code -> how often it was found, also where fewer are listed.
+    counts: dict[str, int] = dataclasses.field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
@@ -105,6 +154,17 @@ class Report:
     def of(self, severity: Severity) -> list[Finding]:
         """The findings of one severity."""
         return [f for f in self.findings if f.severity == severity]
+
+    def only(self, code: str | None = None, line: int | None = None) -> Report:
+        """The report on the findings of one code, of one line, or of both."""
+        kept = [
+            f
+            for f in self.findings
+            if code in (None, f.code) and line in (None, f.line)
+        ]
+        counts = {code: n for code, n in self.counts.items() if code in _codes(kept)}
+        counts = counts if line is None else {}
+        return dataclasses.replace(self, findings=kept, counts=counts)
 
     @property
     def summary(self) -> str:
@@ -125,7 +185,7 @@ class Report:
             "file": self.file,
             "format": self.format,
             "examples": self.examples,
-            "findings": [asdict(found) for found in self.findings],
+            "findings": [found.to_dict() for found in self.findings],
         }
 
     def service_error(
@@ -143,8 +203,15 @@ class Report:
                 return _job_error(found, file_kind, file_id)
         return None
 
+    def text(self, most: int | None = None, rest: str = "in .findings") -> str:
+        """The report for a terminal: all findings, or so many; `rest` is where more."""
+        shown = self.findings[:most]
+        left = len(self.findings) - len(shown)
+        more = [f"  … and {left:,} more {rest}"] if left else []
+        return _printable("\n".join([self.summary, *_lines(shown), *more]))
+
     def __repr__(self) -> str:
-        return _printable("\n".join([self.summary, *_lines(self.findings)]))
+        return self.text(SHOWN)
 
     def _repr_html_(self) -> str:
         from .card import report_card
@@ -175,21 +242,38 @@ def _job_error(found: Finding, file_kind: FileKind, file_id: str) -> dict[str, s
     return {"code": code, "param": file_kind, "message": _printable(message)}
 
 
-def _lines(findings: Iterable[Finding], limit: int = 20) -> list[str]:
-    """Plain text of the first findings, three lines each."""
-    shown = list(findings)
-    lines = [
+def _lines(findings: Iterable[Finding]) -> list[str]:
+    """Plain text of findings, three to five lines each."""
+    return [
         text
-        for found in shown[:limit]
+        for found in findings
         for text in (
             f"  {found.severity:<8}{found.where}: {found.what}",
             f"          why: {found.why}",
             f"          fix: {found.fix}",
+            *_marked(found),
         )
     ]
-    if len(shown) > limit:
-        lines.append(f"  … and {len(shown) - limit:,} more in .findings")
-    return lines
+
+
+def _marked(found: Finding) -> list[str]:
+    """The piece of the line, and signs below its place."""
+    if found.excerpt is None:
+        return []
+    before, marked, after = (_one_line(text) for text in found.excerpt)
+    signs = "^" * max(1, len(marked))
+    return [
+        f"          {before}{marked}{after}",
+        f"          {' ' * len(before)}{signs}",
+    ]
+
+
+def _one_line(text: str) -> str:
+    return "".join(char if char.isprintable() else " " for char in text)
+
+
+def _codes(findings: Iterable[Finding]) -> set[str]:
+    return {found.code for found in findings}
 
 
 def _printable(text: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 
-from .read import Row
+from .jsonl import Row
 from .rules import Hit, Rule, json_type, rule
 
 LINE_RULES: list[Rule[Row]] = []
@@ -28,7 +28,7 @@ def _hits(
     for fault in row.faults:
         if fault.code == code:
             values: dict[str, object] = {
-                "error": fault.detail,
+                "error": fault.as_json_says,
                 "hint": row.text.lstrip()[:3],
             }
             yield Hit(what(fault.detail), column=fault.column, fix=fix, service=values)
@@ -56,8 +56,50 @@ def utf16(row: Row) -> Iterator[Hit]:
     exact=True,
 )
 def json_array(row: Row) -> Iterator[Hit]:
-    items = f" of {len(row.value)} elements" if isinstance(row.value, list) else ""
-    yield from _hits(row, "json_array", lambda _: f"the file is one JSON array{items}")
+    yield from _hits(row, "json_array", lambda _: "the file is one JSON array")
+
+
+@rule(
+    LINE_RULES,
+    "error",
+    why=_JSONL,
+    fix="Turn the table into JSONL: `finetune-kit prepare-data FILE` does it.",
+    service=_NOT_A_DICTIONARY,
+)
+def table(row: Row) -> Iterator[Hit]:
+    yield from _hits(row, "table", lambda kind: f"the file is a table ({kind})")
+
+
+@rule(
+    LINE_RULES,
+    "error",
+    why=_JSONL,
+    fix="Write each example as one JSON object; each line was read as a completion.",
+    service=_NOT_A_DICTIONARY,
+)
+def plain_text(row: Row) -> Iterator[Hit]:
+    yield from _hits(row, "plain_text", lambda _: "the file is plain text")
+
+
+@rule(
+    LINE_RULES,
+    "error",
+    why="The table cannot be read any further.",
+    fix="Open it in a spreadsheet program and save it as CSV in UTF-8.",
+)
+def broken_table(row: Row) -> Iterator[Hit]:
+    yield from _hits(row, "broken_table", lambda error: f"the table is broken: {error}")
+
+
+@rule(
+    LINE_RULES,
+    "error",
+    why="A cell without a heading would be lost; a text that holds the separator must "
+    "stand in quotation marks.",
+    fix="Put the cell's text in double quotation marks, or name the column.",
+)
+def cells(row: Row) -> Iterator[Hit]:
+    yield from _hits(row, "cells", lambda count: f"more cells than columns: {count}")
 
 
 @rule(

@@ -1,7 +1,7 @@
-"""Bytes to rows: one JSON value a line, with its line number and what is wrong.
+"""Whatever people bring, to rows: JSONL, JSON, tables, texts, DataFrames, dicts.
 
 Reading never stops at a bad line and never raises on bad content. A path is
-streamed, one line in memory at a time.
+streamed, whatever its size.
 """
 
 from __future__ import annotations
@@ -9,65 +9,111 @@ from __future__ import annotations
 import codecs
 import io
 import json
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import chain
-from os import PathLike
+from os import PathLike, fspath
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, Protocol
 
-Source = str | PathLike[str] | bytes | Sequence[Mapping[str, Any]]
+from .json_texts import json_texts
+from .jsonl import Fault, Parser, Row, json_lines
+from .sniff import HEAD_BYTES, Kind, encoding_of, kind_of
+from .tables import sheet_rows, table_rows, text_rows
 
-#: A longer line is not parsed: ten images of 10 MB as base64 fit into it.
-MAX_LINE_BYTES = 160 * 1024 * 1024
-
-_UTF16_32 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)
-_STRING_OR_CONSTANT = re.compile(r'"(?:\\.|[^"\\])*"|NaN|-?Infinity')
-_SURROGATE_ESCAPE = re.compile(r"\\u[dD][89a-fA-F]")
+__all__ = ["Fault", "Row", "Source", "kind", "read", "read_rows"]
 
 
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What reading found on a line; `code` is the code of a line rule."""
+class Frame(Protocol):
+    """A DataFrame, of pandas or of whatever has its `to_dict`."""
 
-    code: str
-    detail: str = ""
-    column: int | None = None
+    def to_dict(self, orient: Any) -> Any: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line: `line` counts from 1, `number` counts only the non-blank ones.
+Source = str | PathLike[str] | bytes | Sequence[Mapping[str, Any]] | Frame
 
-    `value` is the parsed JSON, None where the line could not be read. A row with the
-    number 0 stands for a whole file that is no JSONL.
+#: Kind of file -> the fault that the service finds in it.
+_WHOLE_FILE = {
+    "json_array": Fault("json_array"),
+    "pretty_json": Fault("pretty_json"),
+    "csv": Fault("table", "CSV"),
+    "tsv": Fault("table", "TSV"),
+    "xlsx": Fault("table", "XLSX"),
+    "txt": Fault("plain_text"),
+}
+
+
+def kind(source: Source) -> Kind | None:
+    """What a path or bytes hold, by content; None for rows that are in memory."""
+    if isinstance(source, bytes):
+        return kind_of(source[:HEAD_BYTES])
+    if isinstance(source, str | PathLike):
+        with Path(source).open("rb") as stream:
+            return kind_of(stream.read(HEAD_BYTES), fspath(source))
+    return None
+
+
+def read_rows(source: Source) -> Iterator[Row]:
+    """One row for each example of any source, readable (`value`) or not (`faults`).
+
+    `line` is the line of the file where the example starts, `number` counts the
+    examples from 1. Blank lines and what is wrong with the file as a whole are left
+    out. Raises OSError when a path cannot be opened.
     """
+    rows = (row for row in read(source) if row.number)
+    return (row for row in rows if not _is_blank(row))
 
-    line: int
-    number: int
-    value: Any
-    text: str
-    faults: tuple[Fault, ...] = ()
+
+def _is_blank(row: Row) -> bool:
+    return any(fault.code == "blank_line" for fault in row.faults)
+
+
+def texts_at(source: Source, lines: set[int]) -> Iterator[tuple[int, str]]:
+    """The text of those lines, in their order; of a table, the row as JSON."""
+    last = max(lines, default=0)
+    if isinstance(source, bytes) or kind(source) != "jsonl":
+        rows: Iterator[tuple[int, str]] = ((r.line, r.text) for r in read_rows(source))
+    else:
+        rows = _raw_lines(Path(fspath(source)))  # type: ignore[arg-type]
+    for line, text in rows:
+        if line in lines:
+            yield line, text
+        if line >= last:
+            return
+
+
+def _raw_lines(path: Path) -> Iterator[tuple[int, str]]:
+    with path.open("rb") as stream:
+        wide = not encoding_of(stream.read(4)).startswith("utf-8")
+    if wide:
+        yield from ((row.line, row.text) for row in read_rows(path))
+        return
+    with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as lines:
+        yield from ((n, text.rstrip("\r\n")) for n, text in enumerate(lines, start=1))
 
 
 def read(source: Source) -> Iterator[Row]:
-    """Rows of a path (streamed), of bytes, or of a list of dicts.
+    """Rows of a source with all faults that reading finds.
 
-    A file that is no JSONL at all (an array, pretty-printed JSON, UTF-16) gives one
-    row that says so. Raises OSError when a path cannot be opened.
+    A file that is no JSONL (a table, an array, UTF-16) first gives a row of number 0
+    that says so, then its examples. Raises OSError when a path cannot be opened.
     """
     if isinstance(source, bytes):
-        yield from _read_stream(io.BytesIO(source))
+        yield from _read_stream(io.BytesIO(source), "")
     elif isinstance(source, str | PathLike):
         with Path(source).open("rb") as stream:
-            yield from _read_stream(stream)
+            yield from _read_stream(stream, fspath(source))
     else:
-        yield from _read_objects(source)
+        yield from _read_objects(_records(source))
+
+
+def _records(source: Sequence[Mapping[str, Any]] | Frame) -> Iterable[Any]:
+    if hasattr(source, "to_dict") and not isinstance(source, Mapping):
+        found: list[dict[str, Any]] = source.to_dict("records")
+        return found
+    return source
 
 
 def _read_objects(objects: Iterable[Any]) -> Iterator[Row]:
-    parser = _Parser()
+    parser = Parser()
     for line, value in enumerate(objects, start=1):
         try:
             text = json.dumps(value)
@@ -77,150 +123,47 @@ def _read_objects(objects: Iterable[Any]) -> Iterator[Row]:
             yield parser.row(line, line, text)
 
 
-def _read_stream(stream: BinaryIO) -> Iterator[Row]:
-    start = stream.read(4)
+def _read_stream(stream: BinaryIO, name: str) -> Iterator[Row]:
+    head = stream.read(HEAD_BYTES)
     stream.seek(0)
-    if start.startswith(_UTF16_32) or b"\0" in start[:2]:
-        yield Row(1, 0, None, "", (Fault("utf16"),))
-        return
-    rows = _rows(stream)
-    first = next(rows, None)
-    if first is None:
-        return
-    second = next(rows, None)
-    if code := _whole_file_code(first, second):
-        detail = first.faults[0].detail if first.faults else ""
-        yield Row(first.line, 0, first.value, first.text, (Fault(code, detail),))
-    else:
-        yield from chain([first], [second] if second else [], rows)
+    found, encoding = kind_of(head, name), encoding_of(head)
+    faults = [Fault("utf16")] if encoding.startswith(("utf-16", "utf-32")) else []
+    if found == "pretty_json":
+        faults.append(Fault("pretty_json", _first_error(head, encoding)))
+    elif found in _WHOLE_FILE:
+        faults.append(_WHOLE_FILE[found])
+    if faults:
+        start = head[:80].decode(encoding, "replace").lstrip("\ufeff")
+        yield Row(1, 0, None, start, tuple(faults))
+    yield from _rows(stream, found, encoding, name)
 
 
-def _whole_file_code(first: Row, second: Row | None) -> str | None:
-    """Whether the first two lines are pieces of one JSON text, not JSONL."""
-    cut_off = any(fault.code == "cut_off_json" for fault in first.faults)
-    opening = first.text.lstrip()[:1]
-    if opening == "[" and (cut_off or (second is None and _is_list(first))):
-        return "json_array"
-    if opening == "{" and cut_off and second and not second.text.startswith("{"):
-        return "pretty_json"
-    return None
+def _rows(stream: BinaryIO, found: Kind, encoding: str, name: str) -> Iterator[Row]:
+    if found in ("csv", "tsv"):
+        return table_rows(stream, encoding, name)
+    if found == "xlsx":
+        return sheet_rows(stream)
+    if found == "txt":
+        return text_rows(stream, encoding)
+    if found in ("json_array", "pretty_json"):
+        return json_texts(stream, encoding)
+    wide = encoding.startswith(("utf-16", "utf-32"))
+    return json_lines(_Recoded(stream, encoding) if wide else stream)
 
 
-def _is_list(row: Row) -> bool:
-    return isinstance(row.value, list)
+def _first_error(head: bytes, encoding: str) -> str:
+    """What a reader of JSON lines says to the first line."""
+    text = head.decode(encoding, "replace").lstrip("\ufeff\r\n")
+    row = Parser().row(1, 1, text.partition("\n")[0].rstrip("\r"))
+    return row.faults[0].as_json_says if row.faults else ""
 
 
-def _rows(stream: BinaryIO) -> Iterator[Row]:
-    """Rows with their faults; blank lines count as faults unless they end the file."""
-    parser = _Parser()
-    blank: list[int] = []
-    number = offset = 0
-    for line, raw, whole in _lines(stream):
-        begin, offset = offset, offset + len(raw)
-        if not raw.strip():
-            blank.append(line)
-            continue
-        if number:
-            yield from (Row(n, number, None, "", (Fault("blank_line"),)) for n in blank)
-        blank.clear()
-        number += 1
-        if whole:
-            yield _decoded(parser, line, number, raw, begin)
-        else:
-            yield Row(line, number, None, "", (Fault("line_too_long"),))
+class _Recoded:
+    """Lines of a file in UTF-16 or UTF-32, as UTF-8."""
 
+    def __init__(self, stream: BinaryIO, encoding: str) -> None:
+        self._text = codecs.getreader(encoding)(stream, "replace")
 
-def _lines(stream: BinaryIO) -> Iterator[tuple[int, bytes, bool]]:
-    """Line number, bytes, and whether they are the whole line."""
-    line = 0
-    while raw := stream.readline(MAX_LINE_BYTES):
-        line += 1
-        rest = raw
-        while len(rest) == MAX_LINE_BYTES and not rest.endswith(b"\n"):
-            rest = stream.readline(MAX_LINE_BYTES)
-        yield line, raw, rest is raw
-
-
-def _decoded(parser: _Parser, line: int, number: int, raw: bytes, begin: int) -> Row:
-    faults: tuple[Fault, ...] = ()
-    if begin == 0 and raw.startswith(codecs.BOM_UTF8):
-        raw = raw.removeprefix(codecs.BOM_UTF8)
-        faults = (Fault("bom", raw[:3].decode("utf-8", "replace")),)
-    raw = raw.rstrip(b"\r\n")
-    try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        detail = f"byte 0x{raw[error.start]:02x} at byte {begin + error.start}"
-        fault = Fault("not_utf8", detail, column=error.start + 1)
-        text = raw.decode("utf-8", "replace")
-        return Row(line, number, None, text, (*faults, fault))
-    row = parser.row(line, number, text)
-    return Row(line, number, row.value, text, (*faults, *row.faults))
-
-
-class _Parser:
-    """A JSON decoder that also notes repeated keys and non-JSON numbers."""
-
-    def __init__(self) -> None:
-        self._faults: list[Fault] = []
-        self._decoder = json.JSONDecoder(
-            object_pairs_hook=self._pairs, parse_constant=self._constant
-        )
-
-    def row(self, line: int, number: int, text: str) -> Row:
-        self._faults = []
-        value = None
-        try:
-            value = self._decoder.decode(text)
-        except json.JSONDecodeError as error:
-            self._faults = [_syntax_fault(text, error)]
-        except RecursionError:
-            self._faults = [Fault("invalid_json", "nested too deeply")]
-        except ValueError as error:  # a number of more than 4,300 digits
-            self._faults = [Fault("invalid_json", str(error))]
-        if _SURROGATE_ESCAPE.search(text) and not _encodable(value):
-            self._faults.append(Fault("half_character"))
-        return Row(line, number, value, text, _with_columns(text, self._faults))
-
-    def _pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        value = dict(pairs)
-        if len(value) < len(pairs):
-            seen: set[str] = set()
-            for key, _ in pairs:
-                if key in seen:
-                    self._faults.append(Fault("duplicate_key", key))
-                seen.add(key)
-        return value
-
-    def _constant(self, name: str) -> float:
-        self._faults.append(Fault("not_a_number", name))
-        return float(name)
-
-
-def _syntax_fault(text: str, error: json.JSONDecodeError) -> Fault:
-    at_end = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
-    code = "cut_off_json" if at_end and text.lstrip()[:1] in "[{" else "invalid_json"
-    return Fault(code, str(error), column=error.colno)
-
-
-def _with_columns(text: str, faults: list[Fault]) -> tuple[Fault, ...]:
-    """The faults, each non-JSON number with the column where it stands."""
-    if not any(fault.code == "not_a_number" for fault in faults):
-        return tuple(faults)
-    found = _STRING_OR_CONSTANT.finditer(text)
-    columns = iter([m.start() + 1 for m in found if not m.group().startswith('"')])
-    return tuple(
-        Fault(fault.code, fault.detail, next(columns, None))
-        if fault.code == "not_a_number"
-        else fault
-        for fault in faults
-    )
-
-
-def _encodable(value: Any) -> bool:
-    """Whether every string in it can be written as UTF-8."""
-    try:
-        json.dumps(value, ensure_ascii=False).encode("utf-8")
-    except (UnicodeEncodeError, RecursionError):
-        return False
-    return True
+    def readline(self, size: int = -1, /) -> bytes:
+        line = self._text.readline(keepends=True)
+        return line.removeprefix("\ufeff").encode("utf-8", "replace")

@@ -12,10 +12,14 @@ import difflib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from .findings import Finding, Severity
-from .read import Row
+from .jsonl import Row
+
+if TYPE_CHECKING:
+    from finetune_kit.catalog import Base
 
 MIN_EXAMPLES = 10
 
@@ -44,7 +48,8 @@ class Hit:
     """One place that breaks a rule.
 
     `fix` and `exact` where the rule's own do not fit here; `service` fills the
-    named places of the rule's service message.
+    named places of the rule's service message; `mark` is the text within the field,
+    `at_key` says that the key is the place, not its value.
     """
 
     what: str
@@ -54,6 +59,8 @@ class Hit:
     fix: str | None = None
     service: Mapping[str, object] | None = None
     exact: bool | None = None
+    mark: str | None = None
+    at_key: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +89,8 @@ class Rule(Generic[S_contra]):
                 fix=hit.fix or self.fix,
                 service_message=self._service_message(subject, hit),
                 exact=self.exact if hit.exact is None else hit.exact,
+                mark=hit.mark,
+                at_key=hit.at_key,
             )
 
     def _service_message(self, subject: S_contra, hit: Hit) -> str | None:
@@ -118,7 +127,7 @@ def rule(
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """A line that holds a JSON object; `repeats` is the line it is a copy of.
+    """A line that holds a JSON object.
 
     `messages` are those of its messages that are objects, each with its index.
     """
@@ -128,7 +137,6 @@ class Example:
     messages: list[tuple[int, dict[str, Any]]]
     format: str | None
     own_format: str | None
-    repeats: int | None
 
     @property
     def line(self) -> int:
@@ -141,12 +149,18 @@ class Example:
 
 @dataclass(frozen=True, slots=True)
 class File:
-    """What is known of a whole file; `line` is where a finding points to."""
+    """What is known of a whole file; `line` is where a finding points to.
+
+    `name` is that of a file of JSON lines, where its name matters; `base` the model
+    that is to be trained, where one was named.
+    """
 
     line: int | None
     number: int
     format: str | None
     method: str
+    name: str | None = None
+    base: Base | None = None
 
 
 EXAMPLE_RULES: list[Rule[Example]] = []
@@ -171,30 +185,24 @@ def other_format(example: Example) -> Iterator[Hit]:
 
 
 @rule(
-    EXAMPLE_RULES,
-    "warning",
-    why="A repeated example counts double in training, and one that stands in the "
-    "training and the validation file makes the validation loss look too good.",
-    fix="Remove the line, unless the repetition is meant.",
-)
-def duplicate_example(example: Example) -> Iterator[Hit]:
-    if example.repeats is not None:
-        yield Hit(f"the same as line {example.repeats}")
-
-
-@rule(
     FORMAT_RULES,
     "error",
     why="Each training method reads its own kind of line.",
     fix="Send chat or prompt/completion lines with method supervised, preference lines "
-    "(input, preferred_output, non_preferred_output) with method dpo.",
+    "(input, preferred_output, non_preferred_output) with method dpo, tasks without "
+    "an answer with method reinforcement.",
     service="Invalid file format. Input file {file_id} is in the {kind} format, but "
     "the specified fine-tuning job is not using '{needs}' as the training method "
     "(provided method={method}). ",
     exact=True,
 )
 def wrong_method(file: File) -> Iterator[Hit]:
-    needs = {"chat": "supervised", "completion": "supervised", "preference": "dpo"}
+    needs = {
+        "chat": "supervised",
+        "completion": "supervised",
+        "preference": "dpo",
+        "reinforcement": "reinforcement",
+    }
     wanted = needs.get(file.format or "", file.method)
     if wanted != file.method:
         kind = f"fine-tune-{file.format}"
@@ -205,6 +213,30 @@ def wrong_method(file: File) -> Iterator[Hit]:
             service=values,
             exact=file.format == "chat",
         )
+
+
+@rule(
+    FORMAT_RULES,
+    "error",
+    why="Chat models are trained on chats, the older base models on prompt/completion; "
+    "and not every model takes every method.",
+    fix="Convert the file (`finetune-kit convert FILE --to …`) or name another model.",
+    service="Invalid file format. Input file {file_id} is in the {kind} format, but "
+    "the specified model {model} does not train on it.",
+)
+def wrong_model(file: File) -> Iterator[Hit]:
+    base = file.base
+    if base is None or file.format is None:
+        return
+    values = {"kind": f"fine-tune-{file.format}", "model": base.name}
+    if base.chat == (file.format == "completion"):
+        takes = "chats" if base.chat else "prompt/completion lines"
+        what = f"the lines are in the {file.format} format, {base.name} takes {takes}"
+        yield Hit(what, service=values)
+    elif base.methods and file.method not in base.methods:
+        known = ", ".join(base.methods)
+        what = f"{base.name} is not trained by method {file.method}, only by {known}"
+        yield Hit(what, fix="Name another model or method.", service=values)
 
 
 @rule(
@@ -223,14 +255,21 @@ def unknown_format(file: File) -> Iterator[Hit]:
 
 
 @rule(
-    FORMAT_RULES,
-    "advice",
-    why="The rules for preference lines are not part of this version.",
-    fix="Compare the lines by hand with the guide on preference data.",
+    COUNT_RULES,
+    "error",
+    why="The upload looks at the file's name before it looks into it.",
+    fix="Rename the file so that it ends in .jsonl; its lines are in JSONL.",
+    service="Invalid extension '{suffix}' of '{name}'. Fine-tuning accepts only "
+    "'.jsonl' files: one JSON object per line, saved as UTF-8.",
 )
-def not_checked(file: File) -> Iterator[Hit]:
-    if file.format == "preference" and file.method == "dpo":
-        yield Hit("only the JSON of these preference lines was checked")
+def file_name(file: File) -> Iterator[Hit]:
+    name = PurePath(file.name or ".jsonl").name
+    suffix = PurePath(name).suffix
+    if file.name and suffix.lower() != ".jsonl":
+        yield Hit(
+            f"the file is called {shown(name)}, not ….jsonl",
+            service={"suffix": suffix, "name": name},
+        )
 
 
 @rule(

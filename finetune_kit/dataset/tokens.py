@@ -10,8 +10,8 @@ from __future__ import annotations
 import binascii
 import hashlib
 import lzma
-from collections.abc import Iterable, Mapping
-from functools import cache
+from collections.abc import Callable, Iterable, Mapping
+from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -79,28 +79,49 @@ def count(text: str, encoding_name: str) -> int:
 
 def chat_tokens(messages: Iterable[Mapping[str, Any]], encoding_name: str) -> int:
     """Tokens of chat messages: role, name, text, tool calls, and three per message."""
-    return sum(
-        TOKENS_PER_MESSAGE + sum(count(text, encoding_name) for text in _texts(message))
-        for message in messages
-    )
+    return sum(map(message_counter(encoding_name), messages))
 
 
-def _texts(message: Mapping[str, Any]) -> Iterable[str]:
-    """The strings of a message that are encoded; parts that are not text are left."""
-    yield str(message.get("role", ""))
-    if message.get("name"):
-        yield str(message["name"])
+@cache
+def message_counter(encoding_name: str) -> Callable[[Mapping[str, Any]], int]:
+    """What counts the tokens of one message, as `chat_tokens` does; parts that are
+    not text count nothing.
+
+    It remembers roles, names and system prompts, which repeat in every example.
+    """
+    encode = encoding(encoding_name).encode_ordinary
+    word = lru_cache(maxsize=1024)(lambda text: len(encode(text)))
+    system_prompt = lru_cache(maxsize=64)(lambda text: len(encode(text)))
+
+    def count_message(message: Mapping[str, Any]) -> int:
+        role = message.get("role", "")
+        content = message.get("content")
+        total = TOKENS_PER_MESSAGE + word(str(role))
+        if isinstance(content, str):
+            repeats = role in ("system", "developer")
+            total += system_prompt(content) if repeats else len(encode(content))
+            if len(message) == 2:
+                return total
+        if message.get("name"):
+            total += word(str(message["name"]))
+        return total + sum(len(encode(text)) for text in _further_texts(message))
+
+    return count_message
+
+
+def _further_texts(message: Mapping[str, Any]) -> Iterable[str]:
+    """The strings of a message in parts and calls; what is not text is left."""
     content = message.get("content")
-    if isinstance(content, str):
-        yield content
-    elif isinstance(content, list):
+    if isinstance(content, list):
         yield from (
             part["text"]
             for part in content
             if isinstance(part, Mapping) and isinstance(part.get("text"), str)
         )
-    calls = [call.get("function") for call in message.get("tool_calls") or ()]
-    for function in [*calls, message.get("function_call")]:
+    called = message.get("tool_calls")
+    calls = called if isinstance(called, list) else []
+    functions = [call.get("function") for call in calls if isinstance(call, Mapping)]
+    for function in [*functions, message.get("function_call")]:
         if isinstance(function, Mapping):
             yield str(function.get("name", ""))
             yield str(function.get("arguments", ""))

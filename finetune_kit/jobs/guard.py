@@ -7,39 +7,23 @@ passes it. It answers in the API's own error envelope, which the SDK turns into 
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import dataclass
 from importlib import import_module
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from finetune_kit import catalog
+from finetune_kit.dataset import money
+
+if TYPE_CHECKING:
+    from finetune_kit.dataset.read import Source
 
 REFUSED = {"param": None, "code": "not_approved"}
 CREATES_A_JOB = ("/fine_tuning/jobs", "/fine-tunes")
 
 
-@dataclass(frozen=True)
-class Estimate:
-    """What a job may cost, in USD: low, likely, high; with the price's source."""
-
-    low: float
-    likely: float
-    high: float
-    tokens: int
-    source: str
-
-    def __repr__(self) -> str:
-        return (
-            f"{self.low:.2f} to {self.high:.2f} USD, likely {self.likely:.2f} "
-            f"({self.tokens:,} tokens an epoch; {self.source})"
-        )
-
-
 @dataclass
 class _Allowance:
-    estimate: Estimate | None = None
+    estimate: money.Estimate | None = None
     approved: bool = False
 
     def take(self) -> str:
@@ -75,38 +59,19 @@ def budget() -> float:
         ) from None
 
 
-def estimate(path: Path | str, model: str, n_epochs: int = 3) -> Estimate:
-    """What training ``model`` on the chat rows in ``path`` may cost.
+def estimate(
+    source: Source, model: str, n_epochs: money.Epochs = "auto"
+) -> money.Estimate:
+    """What training ``model`` on the rows of ``source`` may cost; see `money.estimate`.
 
-    Tokens times epochs times the last known price; low is one epoch less, high is 20 %
-    and one epoch more, because the service may count and choose otherwise. Raises
-    ValueError where no price is known.
+    The next job is then refused with this price until it is approved or within budget.
     """
-    from finetune_kit.dataset import tokens
-
-    base = catalog.base(model)
-    if base is None or base.prices is None or base.prices.training is None:
-        raise ValueError(f"No training price is known for {model!r}.")
-    with Path(path).open(encoding="utf-8") as lines:
-        rows = [json.loads(line)["messages"] for line in lines if line.strip()]
-    count = sum(
-        min(tokens.chat_tokens(row, base.encoding), base.training_example_tokens)
-        for row in rows
-    )
-    epoch = count * base.prices.training / 1e6
-    source = base.prices.source
-    _allowance.estimate = Estimate(
-        epoch * max(1, n_epochs - 1),
-        epoch * n_epochs,
-        epoch * (n_epochs + 1) * 1.2,
-        count,
-        f"{source.text}, {source.date}",
-    )
+    _allowance.estimate = money.estimate(source, model, n_epochs)
     _allowance.approved = False
     return _allowance.estimate
 
 
-def approve(estimate: Estimate) -> None:
+def approve(estimate: money.Estimate) -> None:
     """Allow one job at the price of ``estimate``."""
     _allowance.estimate, _allowance.approved = estimate, True
 

@@ -10,10 +10,6 @@ from finetune_kit.localapi.requests import integer_in
 NAMES = ("n_epochs", "batch_size", "learning_rate_multiplier")
 OF_METHOD = {"supervised": NAMES, "dpo": (*NAMES, "beta")}
 
-_TARGET_EPOCHS = 3
-_MIN_TARGET_EXAMPLES = 100
-_MAX_TARGET_EXAMPLES = 25_000
-_MAX_DEFAULT_EPOCHS = 25
 _BATCH_SHARE = 0.002
 _MAX_BATCH = 256
 _AUTO_BETA = 0.1  # commonly stated, not verified (contract 2.6)
@@ -49,6 +45,8 @@ def of_request(document: dict[str, Any]) -> dict[str, Any]:
 
 def resolved(given: dict[str, Any], n_examples: int, base: Base) -> dict[str, Any]:
     """`given` with each `auto` replaced by its number for this data and base."""
+    from finetune_kit.dataset.money import auto_epochs
+
     automatic = {
         "n_epochs": auto_epochs(n_examples),
         "batch_size": auto_batch_size(n_examples),
@@ -65,15 +63,6 @@ def learning_rate(resolved: dict[str, Any], method: str, base: Base) -> float:
     """The engine's peak learning rate."""
     multiplier = float(resolved["learning_rate_multiplier"])
     return multiplier * base.learning_rate * _LEARNING_RATE[method]
-
-
-def auto_epochs(n_examples: int) -> int:
-    """OpenAI cookbook's rule: 3, but at least 100 and at most 25,000 examples seen."""
-    if n_examples * _TARGET_EPOCHS < _MIN_TARGET_EXAMPLES:
-        return min(_MAX_DEFAULT_EPOCHS, _MIN_TARGET_EXAMPLES // max(1, n_examples))
-    if n_examples * _TARGET_EPOCHS > _MAX_TARGET_EXAMPLES:
-        return max(1, _MAX_TARGET_EXAMPLES // n_examples)
-    return _TARGET_EPOCHS
 
 
 def auto_batch_size(n_examples: int) -> int:

@@ -81,7 +81,7 @@ def _look(
     param, file_id = file["param"], file["id"]
     method: Literal["supervised", "dpo"]
     method = "dpo" if wanted == "preference" else "supervised"
-    report = check(Path(file["path"]), method=method)
+    report = check(Path(file["path"]), method=method, structure_only=True)
     if report.examples >= min_examples:
         few = [found for found in report.findings if found.code == "too_few_examples"]
         report.findings = [found for found in report.findings if found not in few]

@@ -94,7 +94,7 @@ def test_other_words_for_roles_are_asked_about_not_guessed(role: str):
         (jsonl(GOOD).decode().encode("utf-16-be"), "utf16"),
         (json.dumps(GOOD).encode(), "json_array"),
         (json.dumps(GOOD, indent=2).encode(), "json_array"),
-        (json.dumps(GOOD[0], indent=2).encode(), "pretty_json"),
+        ("\n".join(json.dumps(row, indent=2) for row in GOOD).encode(), "pretty_json"),
         (jsonl(GOOD[:9]), "too_few_examples"),
         (jsonl([{"text": "a"}] * 1 + [{"text": str(n)} for n in range(9)]),
          "unknown_format"),
@@ -202,9 +202,25 @@ def test_tools_with_calls_and_results_are_valid():
 
 
 def test_preference_lines_need_method_dpo():
-    rows = [{"input": {}, "preferred_output": n} for n in range(12)]
+    rows = [
+        {
+            "input": {"messages": [{"role": "user", "content": f"q{n}"}]},
+            "preferred_output": [{"role": "assistant", "content": "Yes."}],
+            "non_preferred_output": [{"role": "assistant", "content": "No."}],
+        }
+        for n in range(12)
+    ]
     assert only(check(rows)).code == "wrong_method"
-    assert only(check(rows, method="dpo")).severity == "advice"
+    assert check(rows, method="dpo").findings == []
+
+
+def test_reinforcement_lines_need_their_method():
+    rows = [
+        {"messages": [{"role": "user", "content": f"{n}+1?"}], "answer": n + 1}
+        for n in range(12)
+    ]
+    assert only(check(rows)).code == "wrong_method"
+    assert check(rows, method="reinforcement").findings == []
 
 
 def test_thousands_of_equal_problems_are_listed_up_to_a_number(

@@ -27,7 +27,7 @@ FIELDS = [
 
 def chat(number: int, **message: Any) -> dict[str, Any]:
     answer = {"role": "assistant", "content": f"a{number}"} | message
-    return {"messages": [{"role": "user", "content": "q"}, answer]}
+    return {"messages": [{"role": "user", "content": f"q{number}"}, answer]}
 
 
 def file(*changed: dict[str, Any]) -> bytes:
@@ -63,6 +63,15 @@ def test_the_card_escapes_what_comes_from_the_file():
     html = check(file(chat(99, **{"<img src=x>": 1})))._repr_html_()
     assert "&lt;img" in html
     assert "<img" not in html
+
+
+def test_the_cards_index_of_lines_leads_to_each_finding():
+    broken = [chat(98, role="assitant"), chat(99, role="bot", x=1)]
+    html = check(file(*broken))._repr_html_()
+    links = re.findall(r'href="#([^"]+)"', html)
+    assert len(links) == len(set(links)) == 3
+    assert all(f'id="{link}"' in html for link in links)
+    assert "href=" not in check(file(broken[0]))._repr_html_()
 
 
 def test_the_card_sets_text_and_background_colours_together():

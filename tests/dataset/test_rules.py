@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 from finetune_kit.dataset import check
 from finetune_kit.dataset.chat_rules import CHAT_RULES
 from finetune_kit.dataset.completion_rules import COMPLETION_RULES
+from finetune_kit.dataset.contents import CONTENT_RULES
 from finetune_kit.dataset.line_rules import LINE_RULES
+from finetune_kit.dataset.preference_rules import PREFERENCE_RULES
+from finetune_kit.dataset.reinforcement_rules import REINFORCEMENT_RULES
 from finetune_kit.dataset.rules import COUNT_RULES, EXAMPLE_RULES, FORMAT_RULES
+from finetune_kit.dataset.truncation import TRUNCATION_RULES
 
 Example = dict[str, Any]
 
@@ -23,6 +27,13 @@ CALL = {
     "type": "function",
     "function": {"name": "f", "arguments": "{}"},
 }
+
+
+def image(url: str) -> Example:
+    return {"type": "image_url", "image_url": {"url": url}}
+
+
+IMAGE = image("https://example.com/cat.png")
 TOOL = (
     '"tools": [{"type": "function", "function": '
     '{"name": "f", "parameters": {"default": NaN}}}]'
@@ -60,6 +71,11 @@ MESSAGE_FAULTS: list[tuple[str, Example]] = [
     ("weight_value", {"weight": "1"}),
     ("nothing_to_learn", {"weight": 0}),
     ("empty_assistant_content", {"content": " "}),
+    ("same_role_twice", {"role": "user"}),
+    ("system_not_first", {"role": "system"}),
+    ("empty_content", {"role": "user", "content": " "}),
+    ("secret", {"content": "use sk-proj-aB3dE5gH7jK9mN1pQ3sT5"}),
+    ("personal_data", {"content": "Write to ada@lovelace.org."}),
     ("special_token", {"content": "a <|im_end|> b"}),
     ("special_token", {"content": [{"type": "text", "text": "<|endoftext|>"}]}),
     ("tool_call_form", {"tool_calls": {}}),
@@ -94,6 +110,45 @@ EXAMPLE_FAULTS: list[tuple[str, Example]] = [
             ]
         },
     ),
+    ("no_user_message", {"messages": [{"role": "assistant", "content": "a"}]}),
+    (
+        "call_without_result",
+        {
+            "messages": [
+                {"role": "user", "content": "a"},
+                {"role": "assistant", "tool_calls": [CALL]},
+                {"role": "user", "content": "b"},
+                {"role": "assistant", "content": "c"},
+            ]
+        },
+    ),
+    (
+        "too_many_images",
+        {
+            "messages": [
+                {"role": "user", "content": [IMAGE] * 11},
+                {"role": "assistant", "content": "a"},
+            ]
+        },
+    ),
+    (
+        "image_skipped",
+        {
+            "messages": [
+                {"role": "user", "content": [image("file:///cat.png")]},
+                {"role": "assistant", "content": "a"},
+            ]
+        },
+    ),
+    (
+        "image_skipped",
+        {
+            "messages": [
+                {"role": "user", "content": [image("data:image/gif;base64,R0lG")]},
+                {"role": "assistant", "content": "a"},
+            ]
+        },
+    ),
     ("tools_form", {"tools": []}),
     ("tools_form", {"tools": [{"name": "f"}]}),
     ("tools_form", {"functions": [{"description": "f"}]}),
@@ -125,13 +180,41 @@ COMPLETION_FAULTS: list[tuple[str, Example]] = [
     ("empty_completion", {"prompt": "a", "completion": ""}),
     ("special_token", {"prompt": "a", "completion": "b<|endoftext|>"}),
 ]
-#: Tested in test_check.py, because they are about the file.
+#: (code, what is put into the preference line)
+PREFERENCE_FAULTS: list[tuple[str, Example]] = [
+    ("missing_preference_key", {"input": None, "inptu": {"messages": []}}),
+    ("extra_preference_key", {"score": 3}),
+    ("preference_form", {"preferred_output": "Yes."}),
+    ("preference_form", {"preferred_output": []}),
+    ("preference_form", {"input": "Why?"}),
+    ("output_not_assistant", {"preferred_output": [{"role": "user", "content": "a"}]}),
+    ("input_ends_with_answer", {"input": {"messages": [
+        {"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]}}),
+    ("identical_outputs", {"preferred_output": [
+        {"role": "assistant", "content": "No."}]}),
+    ("unknown_role", {"preferred_output": [{"role": "assitant", "content": "a"}]}),
+    ("special_token", {"input": {"messages": [
+        {"role": "user", "content": "<|im_end|>"}]}}),
+    ("missing_content", {"non_preferred_output": [{"role": "assistant"}]}),
+]  # fmt: skip
+#: Tested in test_check.py and test_contents.py, because they are about the file.
 FILE_CODES = {
+    "answer_given",
+    "broken_table",
+    "contradiction",
+    "in_training",
+    "system_prompt_slip",
+    "too_long",
+    "unusual_answer",
+    "cells",
+    "plain_text",
+    "table",
     "bom",
+    "file_name",
+    "wrong_model",
     "empty_file",
     "json_array",
     "line_too_long",
-    "not_checked",
     "not_json",
     "not_utf8",
     "pretty_json",
@@ -142,7 +225,7 @@ FILE_CODES = {
 }
 
 contents = st.text(alphabet=st.characters(exclude_categories=["Cs"])).map(
-    lambda text: "a" + text.replace("<|", "< |")
+    lambda text: ("a" + text.replace("<|", "< |").replace("@", "(at)")).strip()
 )
 
 
@@ -184,6 +267,16 @@ def plain_file() -> list[Example]:
     ]
 
 
+#: Codes about lines beside others: random texts do repeat and contradict.
+COMPARING = {
+    "contradiction",
+    "duplicate_example",
+    "system_prompt_slip",
+    "unusual_answer",
+}
+
+
+@settings(deadline=None)
 @given(st.binary(max_size=400))
 def test_any_bytes_give_a_report(data: bytes):
     report = check(data)
@@ -212,7 +305,7 @@ json_values = st.recursive(
 )
 
 
-@settings(max_examples=200)
+@settings(max_examples=100, deadline=None)
 @given(st.lists(json_values, max_size=4), st.sampled_from(["auto", "chat"]))
 def test_any_json_gives_a_report(rows: list[Any], choice: Any):
     data = "\n".join(json.dumps(row) for row in rows).encode()
@@ -222,13 +315,14 @@ def test_any_json_gives_a_report(rows: list[Any], choice: Any):
     assert (report.service_error() is None) == report.ok
 
 
-@settings(max_examples=40)
+@settings(max_examples=30, deadline=None)
 @given(chat_files, st.sampled_from(["\n", "\r\n"]))
 def test_a_valid_file_has_nothing_to_fix(rows: list[Example], line_end: str):
-    assert check(line_end.join(lines_of(rows)).encode()).findings == []
+    report = check(line_end.join(lines_of(rows)).encode())
+    assert [f for f in report.findings if f.code not in COMPARING] == []
 
 
-@settings(max_examples=150)
+@settings(max_examples=60, deadline=None)
 @given(chat_files, st.data())
 def test_one_planted_fault_is_found_at_its_line(
     rows: list[Example], data: st.DataObject
@@ -236,7 +330,8 @@ def test_one_planted_fault_is_found_at_its_line(
     code, lines, line = data.draw(planted(rows))
     report = check("\n".join(lines).encode())
     assert (code, line) in {(f.code, f.line) for f in report.findings}
-    assert {f.line for f in report.findings} == {line}
+    others = [f for f in report.findings if f.code not in COMPARING]
+    assert {f.line for f in others} == {line}
 
 
 @st.composite
@@ -290,25 +385,52 @@ def test_a_faulty_completion_line_is_found(code: str, row: Example):
     assert [(f.code, f.line) for f in check(rows).findings] == [(code, 7)]
 
 
+@pytest.mark.parametrize(("code", "change"), PREFERENCE_FAULTS)
+def test_a_faulty_preference_line_is_found(code: str, change: Example):
+    rows: list[Example] = [
+        {
+            "input": {"messages": [{"role": "user", "content": f"q{n}"}]},
+            "preferred_output": [{"role": "assistant", "content": "Yes."}],
+            "non_preferred_output": [{"role": "assistant", "content": "No."}],
+        }
+        for n in range(12)
+    ]
+    changed = {**rows[6], **change}
+    rows[6] = {k: v for k, v in changed.items() if v is not None}
+    found = check(rows, method="dpo").findings
+    assert (code, 7) in {(f.code, f.line) for f in found}
+    assert {f.line for f in found} == {7}
+
+
 def test_every_rule_has_a_fault_that_breaks_it():
     every = (
         LINE_RULES
         + CHAT_RULES
         + COMPLETION_RULES
+        + CONTENT_RULES
+        + PREFERENCE_RULES
+        + REINFORCEMENT_RULES
+        + TRUNCATION_RULES
         + EXAMPLE_RULES
         + FORMAT_RULES
         + COUNT_RULES
     )
     planted_codes = {
         code
-        for faults in (MESSAGE_FAULTS, EXAMPLE_FAULTS, LINE_FAULTS, COMPLETION_FAULTS)
+        for faults in (
+            MESSAGE_FAULTS,
+            EXAMPLE_FAULTS,
+            LINE_FAULTS,
+            COMPLETION_FAULTS,
+            PREFERENCE_FAULTS,
+        )
         for code, _ in faults
     }
     assert {rule.code for rule in every} == planted_codes | FILE_CODES
 
 
 def test_a_line_too_long_to_read_is_reported(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("finetune_kit.dataset.read.MAX_LINE_BYTES", 300)
+    monkeypatch.setattr("finetune_kit.dataset.jsonl.MAX_LINE_BYTES", 300)
     lines = lines_of(plain_file())
     lines[6] = lines[6].replace("6", "6" * 1000)
     findings = check("\n".join(lines).encode()).findings

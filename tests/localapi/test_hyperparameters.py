@@ -13,7 +13,9 @@ from finetune_kit.localapi import hyperparameters
     [(1, 25), (3, 25), (10, 10), (33, 3), (34, 3), (100, 3), (8333, 3), (8334, 2)],
 )
 def test_auto_epochs_follow_the_cookbook_s_rule(examples, epochs):
-    assert hyperparameters.auto_epochs(examples) == epochs
+    base = catalog.base("gpt-4o-mini")
+    resolved = hyperparameters.resolved(hyperparameters.AUTO, examples, base)
+    assert resolved["n_epochs"] == epochs
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,60 @@
+"""What an example says, as text: what was asked, what is answered, and both."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def question_of(value: dict[str, Any]) -> str:
+    """What the model is given: the last answer and system prompts left out."""
+    if "messages" in value:
+        return "\n".join(_said(value["messages"], answer=False))
+    if "input" in value and isinstance(value["input"], dict):
+        return "\n".join(_said(value["input"].get("messages"), answer=True))
+    if "prompt" in value:
+        return _text(value["prompt"])
+    return "\n".join(map(_text, value.values()))
+
+
+def whole_of(value: dict[str, Any]) -> str:
+    """All that an example says, apart from system prompts."""
+    if "messages" in value:
+        return "\n".join(_said(value["messages"], answer=True))
+    if "input" in value and isinstance(value["input"], dict):
+        outputs = [value.get("preferred_output"), value.get("non_preferred_output")]
+        said = _said(value["input"].get("messages"), answer=True)
+        return "\n".join([*said, *map(_text, outputs)])
+    return "\n".join(map(_text, value.values()))
+
+
+def _said(messages: Any, answer: bool) -> list[str]:
+    """The texts of messages, with or without the answers that end them."""
+    listed = [m for m in messages if isinstance(m, dict)] if _is_list(messages) else []
+    while not answer and listed and listed[-1].get("role") == "assistant":
+        listed.pop()
+    kept = [m for m in listed if m.get("role") not in ("system", "developer")]
+    return [
+        _text(m[key])
+        for m in kept
+        for key in ("content", "tool_calls", "function_call")
+        if m.get(key) is not None
+    ]
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, list)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        texts = [str(part["text"]) for part in value if _is_text_part(part)]
+        if len(texts) == len(value):
+            return "\n".join(texts)
+    return json.dumps(value, ensure_ascii=False, sort_keys=True, default=str)
+
+
+def _is_text_part(part: Any) -> bool:
+    return isinstance(part, dict) and isinstance(part.get("text"), str)

@@ -7,7 +7,7 @@ checked against the SHA-256 that tiktoken itself expects.
 
 from __future__ import annotations
 
-import base64
+import binascii
 import hashlib
 import lzma
 from collections.abc import Iterable, Mapping
@@ -116,5 +116,6 @@ def _ranks(name: str) -> dict[bytes, int]:
             f"The vocabulary {path.name} in the package is damaged: its SHA-256 is "
             f"{digest}, not {_SHA256[name]}. Install the package again."
         )
-    lines = (line.split() for line in vocabulary.splitlines() if line)
-    return {base64.b64decode(token): int(rank) for token, rank in lines}
+    fields = vocabulary.split()
+    tokens = map(binascii.a2b_base64, fields[::2])
+    return dict(zip(tokens, map(int, fields[1::2]), strict=True))

@@ -10,8 +10,10 @@ from finetune_kit.localapi.pace import PACES
 
 
 def main(arguments: list[str] | None = None) -> int:
+    from finetune_kit.localapi import sdk
     from finetune_kit.localapi.server import StartError, serve
 
+    sdk.import_late()
     try:
         serve(_settings(_parser().parse_args(arguments)))
     except (StartError, OSError, RuntimeError) as error:

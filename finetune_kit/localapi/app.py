@@ -91,6 +91,6 @@ def _unexpected(request: Request, error: Exception) -> JSONResponse:
 
 
 def _warm_up() -> None:
-    """Load what the first requests need (`openai` alone takes 0.6 s)."""
+    """Load what the first requests need (the SDK's types alone take 0.3 s)."""
     jobs.parameters()
     chat.warm_up()

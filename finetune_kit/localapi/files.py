@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection, Row
 from typing import Any
@@ -79,7 +81,7 @@ async def _accept(request: Request, form: FormData) -> JSONResponse:
     expires_at = _expires_at(form, purpose, created_at)
     target = kit.home.file(file_id)
     await anyio.to_thread.run_sync(_keep, upload, target)
-    with kit.store.transaction() as db:
+    with _removed_on_failure(target), kit.store.transaction() as db:
         record(
             db,
             file_id=file_id,
@@ -258,9 +260,20 @@ def _advice(line: bytes) -> str:
 
 def _keep(upload: UploadFile, target: Path) -> None:
     temporary = target.with_name(target.name + ".new")
-    with temporary.open("wb") as file:
-        shutil.copyfileobj(upload.file, file, 2**20)
-    temporary.replace(target)
+    with _removed_on_failure(temporary):
+        with temporary.open("wb") as file:
+            shutil.copyfileobj(upload.file, file, 2**20)
+        temporary.replace(target)
+
+
+@contextmanager
+def _removed_on_failure(path: Path) -> Iterator[None]:
+    """What was written of a file that is not accepted after all (a full disk)."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 routes = [

@@ -13,6 +13,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from finetune_kit.localapi import errors, keys
 from finetune_kit.localapi.errors import ApiError
+from finetune_kit.localapi.hosts import Hosts
 from finetune_kit.localapi.kit import Kit
 from finetune_kit.localapi.requests import JSON_LIMIT
 
@@ -22,11 +23,12 @@ _PROTECTED = ("/v1/", "/_kit/")
 
 
 class Front:
-    """Checks the key and the body's size, and signs every reply with headers."""
+    """Checks host, key and the body's size, and signs every reply with headers."""
 
     def __init__(self, app: ASGIApp, kit: Kit) -> None:
         self.app = app
         self.kit = kit
+        self.hosts = Hosts(kit.settings.host)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -49,10 +51,12 @@ class Front:
                 headers["x-finetune-kit-engine"] = f"tinygpt {self.kit.package_version}"
             await send(message)
 
+        headers = Headers(scope=scope)
         try:
+            self.hosts.refuse_foreign(headers)
             if scope["path"].startswith(_PROTECTED):
-                state["owner"] = self._owner(Headers(scope=scope))
-            bounded = _Bounded(scope, receive)
+                state["owner"] = self._owner(headers)
+            bounded = _Bounded(headers, receive)
             await bounded.refuse_if_announced()
             await self.app(scope, bounded, signed_send)
         except ApiError as error:
@@ -76,8 +80,7 @@ class _Bounded:
     would otherwise see a broken connection instead of the answer.
     """
 
-    def __init__(self, scope: Scope, receive: Receive) -> None:
-        headers = Headers(scope=scope)
+    def __init__(self, headers: Headers, receive: Receive) -> None:
         form = headers.get("content-type", "").startswith("multipart/form-data")
         self.limit = UPLOAD_LIMIT if form else JSON_LIMIT
         self._slack = _FORM_OVERHEAD if form else 0

@@ -58,6 +58,9 @@ class Home:
         return self.root / "models"
 
     def make(self) -> None:
+        """What a class learns on is nobody else's: the folder is its owner's alone."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)
         for folder in (self.temporary, self.files, self.jobs, self.models):
             folder.mkdir(parents=True, exist_ok=True)
 

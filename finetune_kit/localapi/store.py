@@ -4,6 +4,7 @@ Each thread has its own connection, so that a poll never waits for a transaction
 the job thread; writers take turns under one lock.
 """
 
+import contextlib
 import shutil
 import sqlite3
 import threading
@@ -94,7 +95,7 @@ TABLES = ("files", "jobs", "events", "checkpoints", "models", "facts")
 class Store:
     """Opens (or makes) the database at `path`.
 
-    Raises RuntimeError for a database that a newer version wrote.
+    Raises RuntimeError for a database that a newer version wrote, or a damaged one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -104,7 +105,12 @@ class Store:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._writing = threading.Lock()
-        self._migrate()
+        _keep_private(path)
+        try:
+            self._refuse_damaged()
+            self._migrate()
+        except sqlite3.DatabaseError as error:
+            raise _damaged(path, str(error)) from None
 
     def all(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
         return self._connection().execute(sql, parameters).fetchall()
@@ -121,10 +127,11 @@ class Store:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk ends it by itself
+                    connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
 
     def fact(self, name: str) -> int:
         """A number the server remembers about itself; 0 before it was set."""
@@ -168,6 +175,11 @@ class Store:
             self._connections.append(connection)
         return connection
 
+    def _refuse_damaged(self) -> None:
+        found = self._connection().execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise _damaged(self.path, str(found).splitlines()[-1])
+
     def _migrate(self) -> None:
         connection = self._connection()
         found = int(connection.execute("PRAGMA user_version").fetchone()[0])
@@ -181,6 +193,23 @@ class Store:
             connection.executescript(
                 f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
             )
+
+
+def _keep_private(path: Path) -> None:
+    """Readable by its owner alone; SQLite gives its side files the same mode."""
+    path.touch(mode=0o600)
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(name).chmod(0o600)
+
+
+def _damaged(path: Path, reason: str) -> RuntimeError:
+    return RuntimeError(
+        f"The database {path} is damaged ({reason}). The weights of finished models "
+        f"are whole, in {path.with_name('models')}. Put back a copy of the database if "
+        f"you have one; else move {path.name} and the files beside it whose names "
+        "begin with it to another folder, and the local API starts with an empty one."
+    )
 
 
 def copy_file(source: Path, target: Path) -> None:

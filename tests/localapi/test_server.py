@@ -221,7 +221,9 @@ def test_a_fault_of_ours_is_a_500_with_a_request_id_to_look_for(tmp_path, monkey
     home.make()
     kit = server_module.assemble(Settings(tmp_path, api_keys=("sk-test",)), home)
     monkeypatch.setattr(kit.store, "all", lambda *_: 1 / 0)
-    browser = TestClient(application.create(kit), raise_server_exceptions=False)
+    browser = TestClient(
+        application.create(kit), "http://localhost", raise_server_exceptions=False
+    )
     reply = browser.get("/v1/models", headers={"Authorization": "Bearer sk-test"})
     assert reply.status_code == 500
     assert reply.json()["error"]["type"] == "server_error"

@@ -1,6 +1,7 @@
 """`/v1/fine_tuning/jobs`: create, list, retrieve, cancel."""
 
 import json
+import shutil
 from functools import cache
 from pathlib import Path
 from sqlite3 import Row
@@ -50,8 +51,12 @@ async def create_job(request: Request) -> JSONResponse:
     for name in ("training_file", "validation_file"):
         _refuse_file(kit, owner, name, document.get(name))
     job_id = kit.ids.new("ftjob-")
-    await anyio.to_thread.run_sync(_copy_data, kit, job_id, document)
-    _record(kit, owner, job_id, document, given, served)
+    try:
+        await anyio.to_thread.run_sync(_copy_data, kit, job_id, document)
+        _record(kit, owner, job_id, document, given, served)
+    except BaseException:  # a full disk, or a client that has gone
+        shutil.rmtree(kit.home.job(job_id), ignore_errors=True)
+        raise
     kit.lifecycle.wake()
     return JSONResponse(shown(_own_or_404(kit, owner, job_id)))
 

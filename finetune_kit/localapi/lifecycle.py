@@ -22,6 +22,7 @@ from finetune_kit.localapi import (
     hyperparameters,
     jobs,
     outcome,
+    storage,
     validation,
     wording,
 )
@@ -112,7 +113,9 @@ class Lifecycle:
             act(job)
         except OvertakenError:
             pass
-        except Exception:
+        except Exception as error:
+            if storage.refusal(error):  # the job waits until there is room again
+                raise
             log.exception("job %s cannot go on", job["id"])
             self._fail(
                 job,

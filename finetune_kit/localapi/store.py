@@ -205,10 +205,10 @@ def _keep_private(path: Path) -> None:
 
 def _damaged(path: Path, reason: str) -> RuntimeError:
     return RuntimeError(
-        f"The database {path} is damaged ({reason}). The weights of finished models "
-        f"are whole, in {path.with_name('models')}. Put back a copy of the database if "
-        f"you have one; else move {path.name} and the files beside it whose names "
-        "begin with it to another folder, and the local API starts with an empty one."
+        f"The database {path} is damaged ({reason}). Put back a copy of it if you have "
+        f"one. Else rename the folder {path.parent}: the local API then starts with an "
+        "empty one, and the files and models of finished jobs stay in the old one, "
+        "under files and models."
     )
 
 

@@ -86,6 +86,7 @@ def training() -> list[Row]:
     rows = (DATA / "train.jsonl").read_text("utf-8").splitlines()[:75]
     with workspace() as home:
         client = connect()
+        say(client)  # the server has started up: a learner has looked at data by now
         path = home / "train.jsonl"
         path.write_text("\n".join(rows) + "\n", "utf-8")
         train = client.files.create(file=path, purpose="fine-tune")

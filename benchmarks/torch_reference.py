@@ -47,7 +47,7 @@ def forward(
     b, t = tokens.shape
     c, n_head = config.n_embd, config.n_head
     size = c // n_head
-    cos, sin = (torch.from_numpy(table) for table in rotary_tables(t, size))
+    cos, sin = (torch.from_numpy(table)[:, -1] for table in rotary_tables(t, size))
     mask = torch.full((t, t), -1e9).triu(1)
     x = p["wte"][tokens]
     for i in range(config.n_layer):

@@ -15,10 +15,16 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("-m", "--model", required=True, help="Base, tuned model or checkpoint.")
 @click.option("-s", "--system", help="System prompt.")
-@click.option("--temperature", type=float, help="0 always gives the likeliest answer.")
+@click.option(
+    "--temperature",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="0 always gives the likeliest answer; 1 is the API's own default.",
+)
 @click.argument("prompt", nargs=-1, required=True)
 def chat(
-    model: str, system: str | None, temperature: float | None, prompt: tuple[str, ...]
+    model: str, system: str | None, temperature: float, prompt: tuple[str, ...]
 ) -> None:
     """Ask MODEL and print the answer as it comes."""
     messages: list[ChatCompletionMessageParam] = []

@@ -73,7 +73,7 @@ def card(progress: Progress, log: bool = True) -> Card:
     parts += [
         f"{name} {progress.last[key]:.3f}"
         for key, name in LOSSES.items()
-        if key in progress.last
+        if progress.last.get(key) is not None  # null: the loss has left the numbers
     ]
     parts += [] if os.environ.get("FINETUNE_KIT_DETERMINISTIC") else [_elapsed(job)]
     return _JobCard(

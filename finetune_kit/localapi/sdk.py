@@ -22,7 +22,8 @@ def import_late() -> None:
 
 def _enter(name: str) -> None:
     spec = find_spec(name)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     package, loader = module_from_spec(spec), spec.loader
     sys.modules[name] = package
 

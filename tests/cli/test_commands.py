@@ -183,3 +183,10 @@ def test_lab_hands_its_options_to_jupyterlab():
 def test_lab_outside_the_course_says_where_to_go(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "Go into the folder of finetune-kit" in run("lab", code=1)
+
+
+def test_chat_gives_the_likeliest_answer_each_time_unless_asked_otherwise():
+    said = {
+        run("chat", "-m", "gpt-4o-mini", "What helps against anger?") for _ in "123"
+    }
+    assert len(said) == 1

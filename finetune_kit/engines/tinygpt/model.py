@@ -98,7 +98,7 @@ def layout(config: Config) -> Iterator[tuple[str, int, int]]:
 
 def rms_norm(x: Array, gain: Array) -> tuple[Array, Array]:
     """x / rms(x) * gain over the last axis; also 1 / rms for the backward pass."""
-    square = np.einsum("...c,...c->...", x, x)[..., None] / x.shape[-1]  # (..., 1)
+    square = np.vecdot(x, x)[..., None] / x.shape[-1]  # (..., 1)
     r: Array = 1.0 / np.sqrt(square + EPS)
     return x * r * gain, r
 
@@ -106,10 +106,11 @@ def rms_norm(x: Array, gain: Array) -> tuple[Array, Array]:
 def rms_norm_backward(
     dy: Array, x: Array, r: Array, gain: Array, dgain: Array
 ) -> Array:
-    dgain[:] = (dy * x * r).reshape(-1, x.shape[-1]).sum(0)
+    n = x * r
+    np.sum((dy * n).reshape(-1, x.shape[-1]), 0, out=dgain)
     dn = dy * gain
-    dot = np.einsum("...c,...c->...", dn, x)[..., None] / x.shape[-1]
-    dx: Array = r * dn - x * (r**3 * dot)
+    dot = np.vecdot(dn, n)[..., None] / x.shape[-1]
+    dx: Array = r * (dn - n * dot)
     return dx
 
 
@@ -132,17 +133,19 @@ def shift_backward(dout: Array) -> Array:
 
 @lru_cache
 def rotary_tables(length: int, head_size: int) -> tuple[Array, Array]:
-    """cos and sin (length, D / 2) of position x frequency, base 10000."""
+    """cos (length, 1, D / 2) and -+ sin (length, 2, D / 2) of position x frequency."""
     frequency = 10000.0 ** (-np.arange(0, head_size, 2) / head_size)
-    angle = np.arange(length)[:, None] * frequency[None, :]
-    return np.cos(angle).astype(np.float32), np.sin(angle).astype(np.float32)
+    angle = (np.arange(length)[:, None] * frequency).astype(np.float32)
+    sin = np.sin(angle)
+    return np.cos(angle)[:, None], np.stack((-sin, sin), 1)
 
 
 def rotate(x: Array, cos: Array, sin: Array) -> Array:
     """Rotary position on (..., T, D), half split; with -sin it is its own inverse."""
-    half = x.shape[-1] // 2
-    a, b = x[..., :half], x[..., half:]
-    return np.concatenate((a * cos - b * sin, b * cos + a * sin), axis=-1)
+    halves = x.reshape(*x.shape[:-1], 2, -1)  # (..., T, 2, D / 2): a, b
+    turned = halves * cos
+    turned += halves[..., ::-1, :] * sin  # a cos - b sin, b cos + a sin
+    return turned.reshape(x.shape)
 
 
 @lru_cache
@@ -189,7 +192,8 @@ def block(p: Parameters, i: int, x: Array) -> tuple[Array, Saved]:
     qkv = (h.reshape(-1, c) @ p[f"{i}.wqkv"]).reshape(b, t, 3, n_head, head_size)
     q, k, v = qkv.transpose(2, 0, 3, 1, 4)  # 3 x (B, H, T, D)
     q, k, v = rotate(q, cos, sin), rotate(k, cos, sin), np.ascontiguousarray(v)
-    att = q @ k.swapaxes(-1, -2) * np.float32(head_size**-0.5)  # (B, H, T, T)
+    att = q @ k.swapaxes(-1, -2)  # (B, H, T, T)
+    att *= np.float32(head_size**-0.5)
     att = softmax(att + causal_mask(t))
     y = (att @ v).transpose(0, 2, 1, 3).reshape(b, t, c)
     x2 = x + (y.reshape(-1, c) @ p[f"{i}.wo"]).reshape(b, t, c)
@@ -211,7 +215,9 @@ def block_backward(
 
     d2 = dout.reshape(-1, c)
     np.matmul((s.relu * s.relu).T, d2, out=g[f"{i}.w2"])
-    du = (d2 @ p[f"{i}.w2"].T) * (2.0 * s.relu)  # (B T, 4C)
+    du = d2 @ p[f"{i}.w2"].T  # (B T, 4C)
+    du *= s.relu
+    du *= 2.0
     np.matmul(s.h2.reshape(-1, c).T, du, out=g[f"{i}.w1"])
     dh2 = (du @ p[f"{i}.w1"].T).reshape(b, t, c)
     dx2 = dout + rms_norm_backward(dh2, s.x2, s.r2, p[f"{i}.norm2"], g[f"{i}.norm2"])
@@ -222,11 +228,12 @@ def block_backward(
     dy = dy.transpose(0, 2, 1, 3)  # (B, H, T, D)
     dv = s.att.swapaxes(-1, -2) @ dy
     datt = dy @ s.v.swapaxes(-1, -2)  # (B, H, T, T)
-    datt = s.att * (datt - np.einsum("bhij,bhij->bhi", datt, s.att)[..., None])
+    datt -= np.vecdot(datt, s.att)[..., None]
+    datt *= s.att
     datt *= np.float32(head_size**-0.5)
     dq = rotate(datt @ s.k, cos, -sin)
     dk = rotate(datt.swapaxes(-1, -2) @ s.q, cos, -sin)
-    dqkv = np.stack((dq, dk, dv)).transpose(1, 3, 0, 2, 4).reshape(-1, 3 * c)
+    dqkv = np.stack((dq, dk, dv), 1).transpose(0, 3, 1, 2, 4).reshape(-1, 3 * c)
     np.matmul(s.h.reshape(-1, c).T, dqkv, out=g[f"{i}.wqkv"])
     dh = shift_backward((dqkv @ p[f"{i}.wqkv"].T).reshape(b, t, c))
     return dx2 + rms_norm_backward(dh, s.x, s.r1, p[f"{i}.norm1"], g[f"{i}.norm1"])

@@ -1,0 +1,27 @@
+"""The card that shows a job, whatever its losses are."""
+
+from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
+
+from finetune_kit.jobs.progress import Progress, card
+
+
+def job(**fields):
+    given = {
+        "status": "running",
+        "model": "gpt-4o-mini",
+        "created_at": 1,
+        "error": None,
+    }
+    return FineTuningJob.construct(**given | fields)
+
+
+def step(**data):
+    data = {"step": 1, "total_steps": 2} | data
+    return FineTuningJobEvent.construct(type="metrics", level="info", data=data)
+
+
+def test_a_loss_that_left_the_numbers_is_left_out_of_the_card():
+    progress = Progress(job())
+    progress.add([step(train_loss=None, valid_loss=0.5)])
+    assert "validation loss 0.500" in repr(card(progress))
+    assert "training loss" not in repr(card(progress))

@@ -27,6 +27,7 @@ from finetune_kit.localapi import (
     wording,
 )
 from finetune_kit.localapi.kit import Kit
+from finetune_kit.localapi.positions import Positions
 from finetune_kit.localapi.runner import write_json
 from finetune_kit.localapi.story import ACTIVE, OvertakenError, Story, story
 from finetune_kit.localapi.turns import Turns
@@ -37,6 +38,7 @@ log = logging.getLogger(__name__)
 _INTERVAL = 0.03  # seconds between two looks while a job is active
 _INTERVAL_AFTER_FAULT = 5.0
 _BATCH = 500  # events taken over in one transaction
+_EACH = 1  # job of one user trains at a time
 _MAX_STARTS = 3  # of a job's worker, before its loss fails the job
 
 
@@ -49,6 +51,7 @@ class Lifecycle:
         self._closing = False
         self._validators: dict[str, subprocess.Popen[bytes]] = {}
         self._validation_turns, self._training_turns = Turns(), Turns()
+        self._positions = Positions(kit)
         self._since: dict[tuple[str, str], float] = {}  # (job, status) -> monotonic
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
@@ -195,7 +198,11 @@ class Lifecycle:
             and self._waited(job, self._kit.settings.pace.queued)
         ]
         places = self._kit.runner.slots - len(busy)
-        return self._training_turns.next(queued, running, places)
+        starting = self._training_turns.next(queued, running, places, _EACH)
+        rest = [job for job in queued if job not in starting]
+        line = self._training_turns.line(rest, [*running, *starting])
+        self._positions.tell(line)
+        return starting
 
     def _start(self, job: Row) -> None:
         folder = self._kit.home.job(job["id"])

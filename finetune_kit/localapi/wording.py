@@ -19,6 +19,12 @@ STARTED = "Fine-tuning job started"
 SUCCEEDED = "The job has successfully completed"
 CANCELLED = "The job was cancelled"
 
+
+def waiting(ahead: int) -> str:
+    """`ahead` jobs are served before this one."""
+    return f"Fine-tuning job is waiting in the queue. Queue number: {ahead}"
+
+
 _LOSSES = {
     "train_loss": "training",
     "valid_loss": "validation",

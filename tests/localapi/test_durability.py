@@ -134,11 +134,15 @@ def test_a_database_damaged_under_a_running_server_is_said_too(tmp_path):
         database.close()
         for offset in range(0, 30 * 4096, 4096):
             damaged(server.folder / "localapi.sqlite3", offset)
-        with pytest.raises(openai.InternalServerError) as refused:
+
+        def use_it():
             for _ in range(5):
                 upload(client)
                 client.files.list()
                 client.fine_tuning.jobs.list()
+
+        with pytest.raises(openai.InternalServerError) as refused:
+            use_it()
         assert refused.value.status_code == 503
         assert refused.value.code == "storage_damaged"
 

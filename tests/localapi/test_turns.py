@@ -55,5 +55,5 @@ def test_the_line_is_the_order_in_which_jobs_are_served(owners):
     turns, waiting = Turns(), jobs(owners)
     line = turns.line(waiting, [])
     assert turns.line(waiting, []) == line  # looking changes nothing
-    served = [turns.next([job for job in line[i:]], [], 1)[0] for i in range(len(line))]
+    served = [turns.next(line[i:], [], 1)[0] for i in range(len(line))]
     assert served == line

@@ -8,10 +8,9 @@ stand in `Host`; a page must come from this computer or from where the call goes
 
 import ipaddress
 import socket
+from collections.abc import Mapping
 from functools import lru_cache
 from urllib.parse import urlsplit
-
-from starlette.datastructures import Headers
 
 from finetune_kit.localapi.errors import ApiError
 
@@ -25,7 +24,7 @@ class Hosts:
             name = socket.gethostname().lower()
             self._names |= {name, f"{name}.local"}
 
-    def refuse_foreign(self, headers: Headers) -> None:
+    def refuse_foreign(self, headers: Mapping[str, str]) -> None:
         """ApiError 403 where the request came by a foreign name or page."""
         host, origin = headers.get("host", ""), headers.get("origin")
         called = _name(f"http://{host}")

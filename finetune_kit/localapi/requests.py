@@ -318,11 +318,9 @@ def _deeper_than(limit: int, document: Any) -> bool:
 
 
 def _too_deep() -> ApiError:
-    return ApiError(
-        400,
-        f"The JSON body is nested too deeply: at most {JSON_DEPTH} arrays and objects "
-        "may lie within each other.",
-        code="invalid_json",
+    return _unreadable(
+        f"it is nested too deeply, at most {JSON_DEPTH} arrays and objects may lie "
+        "within each other"
     )
 
 

@@ -68,7 +68,8 @@ def loss_chart(
 
     ``results`` as from `results(client, job)`. The training loss of a step is that of
     a few examples and jumps; the line is its mean over a fifteenth of the run, the dots
-    are the steps.
+    are the steps. The validation loss of a step is that of a few examples, too; the
+    diamonds are that of all of them, which the API gives with each checkpoint.
     """
     chart = Chart(figsize=INCHES, facecolor="white", layout="constrained")
     axes = chart.add_subplot(facecolor="white")
@@ -78,19 +79,46 @@ def loss_chart(
     axes.plot(train.step, train.train_loss, ".", color=BLUE, alpha=0.25, ms=4)
     axes.plot(train.step, mean, "-", color=BLUE, lw=2.5)
     ends = [(train.step.iloc[-1], mean.iloc[-1], "training", BLUE)]
+    whole = _whole_validation(checkpoints or ())
+    losses = [(step, loss) for step, loss in whole.items() if loss is not None]
     valid = _validation(results)
     if valid is not None:
+        pale = {"alpha": 0.45, "lw": 1.2, "ms": 4} if losses else {"lw": 2, "ms": 5}
         axes.plot(
-            valid.step, valid.valid_loss, "--o", color=ORANGE, lw=2, ms=5, mfc="white"
+            valid.step, valid.valid_loss, "--o", color=ORANGE, mfc="white", **pale
         )
-        last = valid.iloc[-1]
-        ends.append((last.step, last.valid_loss, "validation", ORANGE))
+        last_step, last_loss = losses[-1] if losses else valid.iloc[-1]
+        ends.append((last_step, last_loss, "validation", ORANGE))
+    _diamonds(axes, losses)
     _label(axes, ends)
-    steps = sorted(checkpoint.step_number for checkpoint in checkpoints or [])
-    _mark(axes, steps)
+    _mark(axes, list(whole))
     _dress(axes)
-    chart.alt = _alt(mean, valid, int(train.step.iloc[-1]), steps)
+    chart.alt = _alt(mean, valid, int(train.step.iloc[-1]), whole)
     return chart
+
+
+def _whole_validation(
+    checkpoints: Iterable[FineTuningJobCheckpoint],
+) -> dict[int, float | None]:
+    """Step of each checkpoint -> loss on all validation examples, where it is known."""
+    found = sorted(checkpoints, key=lambda checkpoint: checkpoint.step_number)
+    return {c.step_number: c.metrics.full_valid_loss for c in found}
+
+
+def _diamonds(axes: Axes, losses: list[tuple[int, float]]) -> None:
+    """Losses on all validation examples, each with its figure."""
+    for step, loss in losses:
+        axes.plot(step, loss, "D", color=ORANGE, ms=8, mec="white")
+        axes.annotate(
+            f"{loss:.2f}",
+            (step, loss),
+            xytext=(-8, 10),
+            textcoords="offset points",
+            ha="right",
+            color=ORANGE,
+            fontsize=POINTS - 2,
+            bbox={"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.8},
+        )
 
 
 def _validation(results: pandas.DataFrame) -> pandas.DataFrame | None:
@@ -144,7 +172,7 @@ def _dress(axes: Axes) -> None:
     axes.set_axisbelow(True)
 
 
-def _alt(mean: Any, valid: Any, last_step: int, steps: list[int]) -> str:
+def _alt(mean: Any, valid: Any, last_step: int, whole: dict[int, float | None]) -> str:
     parts = [
         f"Line chart of the loss over {last_step} steps. The training loss goes from "
         f"{mean.iloc[0]:.3f} to {mean.iloc[-1]:.3f}."
@@ -156,6 +184,9 @@ def _alt(mean: Any, valid: Any, last_step: int, steps: list[int]) -> str:
             f"{valid.valid_loss.iloc[-1]:.3f}; it is lowest, {low.valid_loss:.3f}, at "
             f"step {int(low.step)}."
         )
-    if steps:
-        parts.append(f"Checkpoints at steps {', '.join(map(str, steps))}.")
+    if whole:
+        parts.append(f"Checkpoints at steps {', '.join(map(str, whole))}.")
+    losses = [f"{loss:.3f}" for loss in whole.values() if loss is not None]
+    if losses:
+        parts.append(f"There, all validation examples give {', '.join(losses)}.")
     return " ".join(parts)

@@ -10,6 +10,11 @@ from finetune_kit.display.charts import loss_chart
 STEPS = range(1, 31)
 
 
+def checkpoint(step, full_valid_loss=None):
+    metrics = SimpleNamespace(full_valid_loss=full_valid_loss)
+    return SimpleNamespace(step_number=step, metrics=metrics)
+
+
 @pytest.fixture
 def results():
     return pandas.DataFrame(
@@ -22,10 +27,17 @@ def results():
 
 
 def test_the_text_for_screen_readers_carries_the_figures(results):
-    chart = loss_chart(results, [SimpleNamespace(step_number=n) for n in (20, 10)])
+    chart = loss_chart(results, [checkpoint(20), checkpoint(10)])
     assert "validation loss goes from 1.667 to 1.000" in chart.alt
     assert "Checkpoints at steps 10, 20." in chart.alt
     assert f'alt="{chart.alt}"' in chart._repr_html_()
+
+
+def test_the_loss_on_all_validation_examples_is_written_at_each_checkpoint(results):
+    chart = loss_chart(results, [checkpoint(10, 1.25), checkpoint(20, 1.5)])
+    (axes,) = chart.axes
+    assert {"1.25", "1.50"} <= {text.get_text() for text in axes.texts}
+    assert "all validation examples give 1.250, 1.500" in chart.alt
 
 
 def test_the_background_is_opaque_white_for_dark_themes(results):

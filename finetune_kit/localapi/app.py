@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -25,6 +26,7 @@ from finetune_kit.localapi import (
     jobs,
     limits,
     models,
+    storage,
     uploads,
     webhooks,
 )
@@ -70,6 +72,8 @@ def create(kit: Kit) -> Starlette:
         exception_handlers={
             ApiError: _api_error,
             HTTPException: _http_error,
+            OSError: _storage_error,
+            sqlite3.Error: _storage_error,
             Exception: _unexpected,
         },
         lifespan=lifespan,
@@ -94,6 +98,14 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
         allow = (error.headers or {}).get("Allow", "")
         return errors.wrong_method(method, path, allow).response()
     return ApiError(error.status_code, error.detail).response()
+
+
+def _storage_error(request: Request, error: Exception) -> JSONResponse:
+    refusal = storage.refusal(error)
+    if refusal is None:
+        raise error
+    log.error("request %s: %s", request.state.request_id, error)
+    return refusal.response()
 
 
 def _unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -1,6 +1,8 @@
 """`/v1/files`: uploads stream to disk, and stay until deleted or expired."""
 
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection, Row
 from typing import Any
@@ -77,7 +79,7 @@ async def _accept(request: Request, form: FormData) -> JSONResponse:
     created_at = kit.clock.now()
     target = kit.home.file(file_id)
     await anyio.to_thread.run_sync(keep, upload, target)
-    with kit.store.transaction() as db:
+    with _removed_on_failure(target), kit.store.transaction() as db:
         record(
             db,
             file_id=file_id,
@@ -200,12 +202,20 @@ def keep(upload: UploadFile, target: Path) -> None:
     """Write what was uploaded to `target`, whole or not at all."""
     target.parent.mkdir(exist_ok=True)
     temporary = target.with_name(target.name + ".new")
-    try:
+    with _removed_on_failure(temporary):
         with temporary.open("wb") as file:
             shutil.copyfileobj(upload.file, file, 2**20)
         temporary.replace(target)
-    finally:
-        temporary.unlink(missing_ok=True)
+
+
+@contextmanager
+def _removed_on_failure(path: Path) -> Iterator[None]:
+    """What was written of a file that is not accepted after all (a full disk)."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 routes = [

@@ -65,11 +65,12 @@ async def create_fine_tune(request: Request) -> JSONResponse:
     served = _tunable(kit, owner, document.get("model", _DEFAULT_MODEL))
     jobs.refuse_files(kit, owner, document)
     job_id = kit.ids.new(FINE_TUNE)
-    await anyio.to_thread.run_sync(jobs.copy_data, kit, job_id, document)
     given = _hyperparameters(document)
     created = (wording.created(job_id),)
     document["method"] = {"type": "completion"}  # what the worker calls it
-    jobs.record(kit, owner, job_id, document, given, served, messages=created)
+    with jobs.new_folder(kit, job_id):
+        await anyio.to_thread.run_sync(jobs.copy_data, kit, job_id, document)
+        jobs.record(kit, owner, job_id, document, given, served, messages=created)
     kit.lifecycle.wake()
     return JSONResponse(_with_events(kit, _own_or_404(request, job_id)))
 

@@ -68,6 +68,9 @@ class Home:
         return self.files, self.uploads, self.jobs, self.models
 
     def make(self) -> None:
+        """What a class learns on is nobody else's: the folder is its owner's alone."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)
         for folder in (self.temporary, *self.contents):
             folder.mkdir(parents=True, exist_ok=True)
 

@@ -1,7 +1,9 @@
 """`/v1/fine_tuning/jobs`: create, list, retrieve, cancel, pause, resume."""
 
 import json
-from collections.abc import Sequence
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Row
 from typing import Any
@@ -52,14 +54,15 @@ async def create_job(request: Request) -> JSONResponse:
     served = _tunable(kit, owner, document["model"], method_of(document))
     refuse_files(kit, owner, document)
     job_id = kit.ids.new("ftjob-")
-    await anyio.to_thread.run_sync(copy_data, kit, job_id, document)
     validating = wording.validating(
         document["training_file"], document.get("validation_file")
     )
     messages = [wording.created(job_id), validating]
     if document.get("integrations"):
         messages.append(wording.NO_INTEGRATIONS)
-    record(kit, owner, job_id, document, given, served, messages)
+    with new_folder(kit, job_id):
+        await anyio.to_thread.run_sync(copy_data, kit, job_id, document)
+        record(kit, owner, job_id, document, given, served, messages)
     kit.lifecycle.wake()
     return JSONResponse(shown(_own_or_404(kit, owner, job_id)))
 
@@ -229,6 +232,17 @@ def _refuse_file(kit: Kit, owner: str, name: str, file_id: str) -> None:
             "'fine-tune'. Upload it again with purpose='fine-tune'.",
             param=name,
         )
+
+
+@contextmanager
+def new_folder(kit: Kit, job_id: str) -> Iterator[None]:
+    """A job that is not recorded after all (a full disk, a client that has gone)
+    leaves no folder."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(kit.home.job(job_id), ignore_errors=True)
+        raise
 
 
 def copy_data(kit: Kit, job_id: str, document: dict[str, Any]) -> None:

@@ -21,11 +21,13 @@ from finetune_kit.localapi import (
     fine_tune_story,
     orders,
     outcome,
+    storage,
     validation,
     wording,
 )
 from finetune_kit.localapi.ids import is_fine_tune
 from finetune_kit.localapi.kit import Kit
+from finetune_kit.localapi.positions import Positions
 from finetune_kit.localapi.runner import write_json
 from finetune_kit.localapi.story import ACTIVE, OvertakenError, Story, story
 from finetune_kit.localapi.turns import Turns
@@ -35,6 +37,7 @@ log = logging.getLogger(__name__)
 _INTERVAL = 0.03  # seconds between two looks while a job is active
 _INTERVAL_AFTER_FAULT = 5.0
 _BATCH = 500  # events taken over in one transaction
+_EACH = 1  # job of one user trains at a time
 _MAX_STARTS = 3  # of a job's worker, before its loss fails the job
 
 
@@ -47,6 +50,7 @@ class Lifecycle:
         self._closing = False
         self._validators: dict[str, subprocess.Popen[bytes]] = {}
         self._validation_turns, self._training_turns = Turns(), Turns()
+        self._positions = Positions(kit)
         self._stints: dict[str, tuple[float, int]] = {}  # job -> (since, at step)
         self._since: dict[tuple[str, str], float] = {}  # (job, status) -> monotonic
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
@@ -132,7 +136,9 @@ class Lifecycle:
             act(job)
         except OvertakenError:
             pass
-        except Exception:
+        except Exception as error:
+            if storage.refusal(error):  # the job waits until there is room again
+                raise
             log.exception("job %s cannot go on", job["id"])
             self._fail(
                 job,
@@ -223,7 +229,11 @@ class Lifecycle:
             and self._waited(job, self._kit.settings.pace.queued)
         ]
         places = self._kit.runner.slots - len(busy)
-        return self._training_turns.next(queued, running, places)
+        starting = self._training_turns.next(queued, running, places, _EACH)
+        rest = [job for job in queued if job not in starting]
+        line = self._training_turns.line(rest, [*running, *starting])
+        self._positions.tell(line)
+        return starting
 
     def _start(self, job: Row) -> None:
         folder = self._kit.home.job(job["id"])

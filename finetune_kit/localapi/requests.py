@@ -16,6 +16,7 @@ from starlette.requests import Request
 from finetune_kit.localapi.errors import ApiError
 
 JSON_LIMIT = 8 * 2**20  # bytes; larger bodies than this are files, not requests
+JSON_DEPTH = 64  # arrays and objects within each other; a JSON schema needs about 20
 
 # pydantic's error types -> what was expected, in the words of the service.
 _EXPECTED = {
@@ -78,11 +79,13 @@ async def json_object(request: Request) -> dict[str, Any]:
         # Lone surrogates parse, but can be neither stored nor sent back.
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except RecursionError:
-        raise _unreadable("it is nested too deeply") from None
+        raise _too_deep() from None
     except UnicodeError:
         raise _unreadable("it is not valid UTF-8 text") from None
     except ValueError as error:
         raise _unreadable(str(error)) from None
+    if _deeper_than(JSON_DEPTH, document):
+        raise _too_deep()
     if not isinstance(document, dict):
         raise ApiError(
             400,
@@ -318,6 +321,28 @@ def _name_of(value: Any) -> str:
             return "an array"
         case _:
             return "an object"
+
+
+def _deeper_than(limit: int, document: Any) -> bool:
+    """Are there more than `limit` arrays or objects within each other?"""
+    level = [document]
+    for _ in range(limit + 1):
+        level = [item for item in level if isinstance(item, dict | list)]
+        if not level:
+            return False
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    return True
+
+
+def _too_deep() -> ApiError:
+    return _unreadable(
+        f"it is nested too deeply, at most {JSON_DEPTH} arrays and objects may lie "
+        "within each other"
+    )
 
 
 def _refuse_constant(name: str) -> None:

@@ -155,7 +155,7 @@ TABLES = (
 class Store:
     """Opens (or makes) the database at `path`.
 
-    Raises RuntimeError for a database that a newer version wrote.
+    Raises RuntimeError for a database that a newer version wrote, or a damaged one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -165,7 +165,12 @@ class Store:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._writing = threading.Lock()
-        self._migrate()
+        _keep_private(path)
+        try:
+            self._refuse_damaged()
+            self._migrate()
+        except sqlite3.DatabaseError as error:
+            raise _damaged(path, str(error)) from None
 
     def all(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
         return self._connection().execute(sql, parameters).fetchall()
@@ -182,10 +187,11 @@ class Store:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk ends it by itself
+                    connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
 
     def fact(self, name: str) -> int:
         """A number the server remembers about itself; 0 before it was set."""
@@ -229,6 +235,11 @@ class Store:
             self._connections.append(connection)
         return connection
 
+    def _refuse_damaged(self) -> None:
+        found = self._connection().execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise _damaged(self.path, str(found).splitlines()[-1])
+
     def _migrate(self) -> None:
         connection = self._connection()
         found = int(connection.execute("PRAGMA user_version").fetchone()[0])
@@ -250,6 +261,23 @@ class Store:
         target = sqlite3.connect(self.path.with_suffix(f".before-{version + 1}"))
         with contextlib.closing(target):
             connection.backup(target)
+
+
+def _keep_private(path: Path) -> None:
+    """Readable by its owner alone; SQLite gives its side files the same mode."""
+    path.touch(mode=0o600)
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(name).chmod(0o600)
+
+
+def _damaged(path: Path, reason: str) -> RuntimeError:
+    return RuntimeError(
+        f"The database {path} is damaged ({reason}). Put back a copy of it if you have "
+        f"one. Else rename the folder {path.parent}: the local API then starts with an "
+        "empty one, and the files and models of finished jobs stay in the old one, "
+        "under files and models."
+    )
 
 
 def copy_file(source: Path, target: Path) -> None:

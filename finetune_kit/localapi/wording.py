@@ -39,6 +39,11 @@ def failed(job_id: str, reason: str) -> str:
     return f"Fine-tune failed. {reason}" if is_fine_tune(job_id) else reason
 
 
+def waiting(ahead: int) -> str:
+    """`ahead` jobs are served before this one."""
+    return f"Fine-tuning job is waiting in the queue. Queue number: {ahead}"
+
+
 _LOSSES = {
     "train_loss": "training",
     "valid_loss": "validation",

@@ -68,6 +68,11 @@ class Base:
     sources: dict[str, Source] = field(hash=False, repr=False)
 
     @property
+    def encoding_is_approximate(self) -> bool:
+        """True where the model's own vocabulary is not shipped, and another counts."""
+        return "approximate" in self.sources["encoding"].text
+
+    @property
     def tunable(self) -> bool:
         """True where ``POST /v1/fine_tuning/jobs`` ever took this model as a base."""
         return bool(self.methods)

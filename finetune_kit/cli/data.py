@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, get_args
 import click
 
 from finetune_kit.cli.output import as_json, print_json
-from finetune_kit.dataset.check import FormatChoice, Method
+from finetune_kit.dataset.check import FormatChoice, Method, MethodChoice
 from finetune_kit.dataset.check import check as check_file
 from finetune_kit.dataset.findings import SHOWN
 
@@ -34,10 +34,10 @@ workers_option = click.option(
 )
 @click.option(
     "--method",
-    type=click.Choice(get_args(Method)),
-    default="supervised",
+    type=click.Choice([*get_args(Method), "auto"]),
+    default="auto",
     show_default=True,
-    help="The training method that is wanted.",
+    help="The training method that is wanted; auto: what the format is made for.",
 )
 @click.option("-m", "--model", help="The model to train: does it take this file?")
 @click.option(
@@ -59,7 +59,7 @@ workers_option = click.option(
 def check(
     file: Path,
     format_: FormatChoice,
-    method: Method,
+    method: MethodChoice,
     model: str | None,
     training: Path | None,
     structure: bool,

@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from finetune_kit.cli.output import as_json, print_object, print_objects
 from finetune_kit.connect import connect
 
+if TYPE_CHECKING:
+    from openai import OpenAI
+    from openai.types import FileObject
+
+MEGABYTE = 2**20
+WHOLE_LIMIT = 512 * MEGABYTE  # what the service takes in one piece
 COLUMNS = ["id", "filename", "purpose", "bytes", "status", "created_at"]
 path = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -21,11 +29,60 @@ def files() -> None:
 @files.command()
 @click.argument("file", type=path)
 @click.option("-p", "--purpose", default="fine-tune", show_default=True)
+@click.option(
+    "--expires-after", type=int, metavar="SECONDS", help="3600 to 2592000; else never."
+)
+@click.option(
+    "--part-size",
+    type=click.IntRange(1, 64 * MEGABYTE),
+    metavar="BYTES",
+    help="Send FILE in parts of this size. Files above 512 MB always go in parts.",
+)
 @as_json
-def create(file: Path, purpose: str, json_: bool) -> None:
+def create(
+    file: Path,
+    purpose: str,
+    expires_after: int | None,
+    part_size: int | None,
+    json_: bool,
+) -> None:
     """Upload FILE."""
-    made = connect().files.create(file=file, purpose=purpose)  # type: ignore[arg-type]
-    print_object(made, json_)
+    print_object(upload(connect(), file, purpose, expires_after, part_size), json_)
+
+
+def upload(
+    client: OpenAI,
+    file: Path,
+    purpose: str = "fine-tune",
+    expires_after: int | None = None,  # seconds
+    part_size: int | None = None,  # bytes; None: in one piece where that is possible
+) -> FileObject:
+    """Upload `file`, in parts where the service takes it no other way."""
+    life: dict[str, Any] = {}
+    if expires_after is not None:
+        life = {"expires_after": {"anchor": "created_at", "seconds": expires_after}}
+    size = file.stat().st_size
+    if part_size is None and size <= WHOLE_LIMIT:
+        return client.files.create(file=file, purpose=purpose, **life)  # type: ignore[arg-type]
+    begun = client.uploads.create(
+        bytes=size,
+        filename=file.name,
+        mime_type="text/jsonl",
+        purpose=purpose,  # type: ignore[arg-type]
+        **life,
+    )
+    try:
+        parts, digest = [], hashlib.md5(usedforsecurity=False)
+        with file.open("rb") as content:
+            while chunk := content.read(part_size or 64 * MEGABYTE):
+                digest.update(chunk)
+                parts.append(client.uploads.parts.create(begun.id, data=chunk).id)
+        done = client.uploads.complete(begun.id, part_ids=parts, md5=digest.hexdigest())
+    except BaseException:  # Ctrl-C too
+        client.uploads.cancel(begun.id)
+        raise
+    assert done.file is not None
+    return done.file
 
 
 @files.command("list")

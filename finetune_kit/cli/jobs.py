@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from finetune_kit.cli.files import upload
 from finetune_kit.cli.output import as_json, print_object, print_objects, print_table
 from finetune_kit.connect import connect
 from finetune_kit.display.tables import Table
@@ -20,7 +23,7 @@ COLUMNS = ["id", "model", "status", "fine_tuned_model", "created_at"]
 
 @click.group()
 def jobs() -> None:
-    """Create, watch and cancel fine-tuning jobs."""
+    """Create, watch, pause and cancel fine-tuning jobs."""
 
 
 @jobs.command()
@@ -32,6 +35,9 @@ def jobs() -> None:
 @click.option("--learning-rate-multiplier", type=float)
 @click.option("--suffix", help="Part of the tuned model's name.")
 @click.option("--seed", type=int)
+@click.option("--method", type=click.Choice(["supervised", "dpo"]))
+@click.option("--beta", type=float, help="Of method dpo: how far it may drift.")
+@click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="Repeatable.")
 @click.option("--follow", "follow_", is_flag=True, help="Stay until the job ends.")
 @as_json
 def create(
@@ -40,6 +46,8 @@ def create(
     validation_file: str | None,
     suffix: str | None,
     seed: int | None,
+    method: str | None,
+    metadata: tuple[str, ...],
     follow_: bool,
     json_: bool,
     **hyperparameters: float | None,
@@ -47,31 +55,57 @@ def create(
     """Create a job; a path is uploaded first. What is not given is `auto`."""
     client = connect()
     request: dict[str, Any] = {"model": model, "suffix": suffix, "seed": seed}
-    request["training_file"] = _file_id(client, training_file)
-    if validation_file:
-        request["validation_file"] = _file_id(client, validation_file)
-    given = {name: value for name, value in hyperparameters.items() if value}
-    if given:
-        settings = {"type": "supervised", "supervised": {"hyperparameters": given}}
-        request["method"] = settings
-    job = client.fine_tuning.jobs.create(**request)
+    if metadata:
+        request["metadata"] = _pairs(metadata)
+    given = {name: v for name, v in hyperparameters.items() if v is not None}
+    if given or method:
+        kind = method or "supervised"
+        request["method"] = {"type": kind, kind: {"hyperparameters": given}}
+    with _uploaded(
+        client, training_file=training_file, validation_file=validation_file
+    ) as files:
+        job = client.fine_tuning.jobs.create(**(request | files))
     if follow_:
         _follow(client, job.id)
     else:
         print_object(job, json_)
 
 
-def _file_id(client: OpenAI, name: str) -> str:
-    if not Path(name).is_file():
-        return name
-    return client.files.create(file=Path(name), purpose="fine-tune").id
+@contextmanager
+def _uploaded(client: OpenAI, **names: str | None) -> Iterator[dict[str, str]]:
+    """File ids by parameter; paths are uploaded, and deleted if the block fails."""
+    made: list[str] = []
+    ids: dict[str, str] = {}
+    try:
+        for parameter, name in names.items():
+            if name and Path(name).is_file():
+                made.append(upload(client, Path(name)).id)
+            if name:
+                ids[parameter] = made[-1] if Path(name).is_file() else name
+        yield ids
+    except Exception:
+        for file_id in made:
+            client.files.delete(file_id)
+        raise
+
+
+def _pairs(metadata: tuple[str, ...]) -> dict[str, str]:
+    for pair in metadata:
+        if "=" not in pair:
+            raise click.BadParameter(
+                f"{pair!r} is not KEY=VALUE", param_hint="metadata"
+            )
+    return dict(pair.split("=", 1) for pair in metadata)
 
 
 @jobs.command("list")
+@click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="Only these.")
 @as_json
-def list_(json_: bool) -> None:
+def list_(metadata: tuple[str, ...], json_: bool) -> None:
     """All jobs, newest first."""
-    print_objects(list(connect().fine_tuning.jobs.list()), COLUMNS, json_)
+    wanted = {"metadata": _pairs(metadata)} if metadata else {}
+    found = list(connect().fine_tuning.jobs.list(**wanted))  # type: ignore[arg-type]
+    print_objects(found, COLUMNS, json_)
 
 
 @jobs.command()
@@ -135,3 +169,19 @@ def results(job_id: str, json_: bool) -> None:
 def cancel(job_id: str, json_: bool) -> None:
     """Cancel JOB_ID."""
     print_object(connect().fine_tuning.jobs.cancel(job_id), json_)
+
+
+@jobs.command()
+@click.argument("job_id")
+@as_json
+def pause(job_id: str, json_: bool) -> None:
+    """Pause JOB_ID; it saves a checkpoint, which can be asked like a model."""
+    print_object(connect().fine_tuning.jobs.pause(job_id), json_)
+
+
+@jobs.command()
+@click.argument("job_id")
+@as_json
+def resume(job_id: str, json_: bool) -> None:
+    """Go on with JOB_ID from where it was paused."""
+    print_object(connect().fine_tuning.jobs.resume(job_id), json_)

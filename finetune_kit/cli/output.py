@@ -29,7 +29,10 @@ def print_table(table: Table, json_: bool) -> None:
 
 def print_object(thing: BaseModel, json_: bool) -> None:
     """One API object: its fields as a table, or exactly as the API sent it."""
-    sent = thing.to_dict(mode="json")  # type: ignore[attr-defined]
+    print_dict(thing.to_dict(mode="json"), json_)  # type: ignore[attr-defined]
+
+
+def print_dict(sent: dict[str, Any], json_: bool) -> None:
     if json_:
         print_json(sent)
         return
@@ -39,7 +42,10 @@ def print_object(thing: BaseModel, json_: bool) -> None:
 
 def print_objects(things: list[Any], columns: list[str], json_: bool) -> None:
     """API objects as rows of the named fields, or all exactly as the API sent them."""
-    sent = [thing.to_dict(mode="json") for thing in things]
+    print_dicts([thing.to_dict(mode="json") for thing in things], columns, json_)
+
+
+def print_dicts(sent: list[dict[str, Any]], columns: list[str], json_: bool) -> None:
     if json_:
         print_json(sent)
         return

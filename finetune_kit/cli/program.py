@@ -10,8 +10,11 @@ import click
 import finetune_kit
 from finetune_kit.cli import (
     answers,
+    api,
+    completions,
     data,
     files,
+    fine_tunes,
     jobs,
     notebooks,
     prepare,
@@ -19,6 +22,7 @@ from finetune_kit.cli import (
     rows,
     server,
     tokens,
+    webhooks,
 )
 
 
@@ -74,6 +78,10 @@ for command in (
     tokens.tokens,
     files.files,
     jobs.jobs,
+    webhooks.webhooks,
     answers.chat,
+    completions.completions,
+    fine_tunes.fine_tunes,
+    api.api,
 ):
     main.add_command(command)

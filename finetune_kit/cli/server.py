@@ -23,6 +23,12 @@ from finetune_kit.display.tables import Table
 @click.option("--api-key", "api_keys", multiple=True, metavar="KEY", help="Repeatable.")
 @click.option("--api-key-file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--pace", type=click.Choice(["fast", "realistic"]), default="fast")
+@click.option(
+    "--webhooks-anywhere",
+    is_flag=True,
+    help="Let webhooks go to other computers too. Endpoints and their secrets are "
+    "made with client.webhooks.create(...).",
+)
 @click.option("--deterministic", is_flag=True, help="Same ids and times in every run.")
 def serve(
     host: str,
@@ -31,6 +37,7 @@ def serve(
     api_keys: tuple[str, ...],
     api_key_file: str | None,
     pace: str,
+    webhooks_anywhere: bool,
     deterministic: bool,
 ) -> None:
     """Run the local API here, in the foreground, until Ctrl-C."""
@@ -45,6 +52,7 @@ def serve(
     options += ["--port", str(port)] if port is not None else []
     options += [part for key in api_keys for part in ("--api-key", key)]
     options += ["--api-key-file", api_key_file] if api_key_file else []
+    options += ["--webhooks-anywhere"] if webhooks_anywhere else []
     options += ["--deterministic"] if deterministic else []
     command = [sys.executable, "-m", "finetune_kit.localapi", *options]
     raise SystemExit(subprocess.call(command))

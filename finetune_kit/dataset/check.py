@@ -27,6 +27,12 @@ if TYPE_CHECKING:
 
 FormatChoice = Literal["auto", "chat", "completion", "preference", "reinforcement"]
 Method = Literal["supervised", "dpo", "reinforcement"]
+MethodChoice = Method | Literal["auto"]
+#: What `auto` takes a file to be meant for; the other formats are supervised.
+_METHOD_OF: dict[str | None, Method] = {
+    "preference": "dpo",
+    "reinforcement": "reinforcement",
+}
 
 #: So many findings of one code are listed; the rest is counted in a last one.
 LISTED_PER_CODE = 1_000
@@ -37,7 +43,7 @@ _LINES_TO_GUESS_FROM = 20
 def check(
     source: Source,
     format: FormatChoice = "auto",
-    method: Method = "supervised",
+    method: MethodChoice = "auto",
     *,
     model: str | None = None,
     training: Source | None = None,
@@ -47,7 +53,8 @@ def check(
     """Check a data file and report all problems of all its lines.
 
     `source` is a path (streamed, whatever its size), bytes, a list of dicts or a
-    DataFrame. `model` must take the format and the method, and sets the length to which
+    DataFrame. `method` is what the file is meant for, `auto` what its format is made
+    for. `model` must take the format and the method, and sets the length to which
     the service cuts an example (65,536 tokens without it). `training` is the training
     file when `source` is to validate: rows that stand in both are found.
     `structure_only` looks at the lines' structure alone and leaves out the file's
@@ -59,12 +66,14 @@ def check(
     ValueError of an unknown format, method or model.
     """
     _known("format", format, get_args(FormatChoice))
-    _known("method", method, get_args(Method))
+    _known("method", method, (*get_args(Method), "auto"))
     base = _base(model)
     limit = limit_of(base)
     findings = _Findings()
     first = list(islice(read(source), _LINES_TO_GUESS_FROM))
     kind = format_of_rows(first, method) if format == "auto" else format
+    if method == "auto":
+        method = _METHOD_OF.get(kind, "supervised")
     findings.extend(_about_format(first, kind, method, base))
     contents = None if structure_only else _contents(training, kind)
     examples, readable = 0, True

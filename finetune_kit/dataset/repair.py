@@ -16,7 +16,7 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
-from .check import FormatChoice, Method, check
+from .check import FormatChoice, MethodChoice, check
 from .contents import usual_texts
 from .edits import Edit, Plan
 from .findings import Finding, Report
@@ -99,7 +99,7 @@ def repair(
     fixes: str | Iterable[str] = "safe",
     answers: Mapping[str, str] | None = None,
     format: FormatChoice = "auto",
-    method: Method = "supervised",
+    method: MethodChoice = "auto",
 ) -> Repair:
     """Mend what can be mended in a copy of a data file.
 

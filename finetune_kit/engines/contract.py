@@ -20,14 +20,23 @@ class Hyperparameters(TypedDict):
     n_epochs: int
     batch_size: int
     learning_rate_multiplier: float
+    beta: NotRequired[float]  # of method dpo
+    prompt_loss_weight: NotRequired[float]  # of method completion, as all below
+    compute_classification_metrics: NotRequired[bool]
+    classification_n_classes: NotRequired[int]
+    classification_positive_class: NotRequired[str]
+    classification_betas: NotRequired[list[float]]
 
 
 class Spec(TypedDict):
-    """What to train. Paths are absolute; `base_weights` None: the shipped model."""
+    """What to train. Paths are absolute; `base_weights` None: the shipped model.
+
+    Method `completion` is the fine-tunes API's of 2023: prompts and completions.
+    """
 
     version: int
     job_id: str
-    method: Literal["supervised"]
+    method: Literal["supervised", "dpo", "completion"]
     base_weights: str | None
     base_sha256: str
     training_file: str
@@ -40,7 +49,13 @@ class Spec(TypedDict):
 
 
 class Metrics(TypedDict):
-    """Loss in nats per learnt token; accuracy: share of learnt tokens guessed right."""
+    """Loss in nats per learnt token; accuracy: share of learnt tokens guessed right.
+
+    Method dpo: loss of a pair, accuracy on the preferred answers, the mean margin
+    between the rewards of a pair's answers, and the share of margins above zero.
+    Method completion: accuracy on completions, token by token and whole, the data seen
+    so far, and after each epoch `classification/…` where classes were asked for.
+    """
 
     step: int
     total_steps: int
@@ -50,6 +65,17 @@ class Metrics(TypedDict):
     valid_mean_token_accuracy: NotRequired[float]
     full_valid_loss: NotRequired[float]
     full_valid_mean_token_accuracy: NotRequired[float]
+    train_reward_margin: NotRequired[float]
+    train_reward_accuracy: NotRequired[float]
+    valid_reward_margin: NotRequired[float]
+    valid_reward_accuracy: NotRequired[float]
+    full_valid_reward_margin: NotRequired[float]
+    full_valid_reward_accuracy: NotRequired[float]
+    elapsed_tokens: NotRequired[int]
+    elapsed_examples: NotRequired[int]
+    train_sequence_accuracy: NotRequired[float]
+    valid_sequence_accuracy: NotRequired[float]
+    full_valid_sequence_accuracy: NotRequired[float]
 
 
 class Event(TypedDict):

@@ -80,9 +80,7 @@ def guarded_client() -> Any:
     """The SDK's default http client, with the guard in front of job creation."""
     import openai
 
-    # httpx for openai 2, httpx2 for openai 3
-    parent = openai.DefaultHttpxClient.__mro__[1]
-    library = import_module(parent.__module__.partition(".")[0])
+    library = http_library()
 
     class GuardedClient(openai.DefaultHttpxClient):
         def send(self, request: Any, **options: Any) -> Any:
@@ -94,3 +92,11 @@ def guarded_client() -> Any:
             return super().send(request, **options)
 
     return GuardedClient()
+
+
+def http_library() -> Any:
+    """What the SDK speaks HTTP with: httpx in openai 2, httpx2 in openai 3."""
+    import openai
+
+    parent = openai.DefaultHttpxClient.__mro__[1]
+    return import_module(parent.__module__.partition(".")[0])

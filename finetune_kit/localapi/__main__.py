@@ -38,7 +38,10 @@ def _parser() -> argparse.ArgumentParser:
         help="one more key, that is, one more user (may be repeated)",
     )
     parser.add_argument(
-        "--api-key-file", type=Path, metavar="FILE", help="keys, one a line"
+        "--api-key-file",
+        type=Path,
+        metavar="FILE",
+        help="keys, one a line; # begins a comment",
     )
     parser.add_argument("--pace", choices=PACES, default="fast")
     parser.add_argument(
@@ -53,14 +56,19 @@ def _parser() -> argparse.ArgumentParser:
         default="base64",
         help="how result files are encoded; the service's are base64",
     )
+    parser.add_argument(
+        "--webhooks-anywhere",
+        action="store_true",
+        help="let webhooks go to other computers too; by default only to this one. "
+        "Endpoints and their secrets are made with client.webhooks.create(...)",
+    )
     return parser
 
 
 def _settings(given: argparse.Namespace) -> Settings:
     keys = list(given.api_key)
     if given.api_key_file:
-        lines = given.api_key_file.read_text(encoding="utf-8").splitlines()
-        keys += [line.strip() for line in lines if line.strip()]
+        keys += _keys_in(given.api_key_file)
     return Settings(
         workspace=given.home.expanduser().resolve(),
         host=given.host,
@@ -69,7 +77,26 @@ def _settings(given: argparse.Namespace) -> Settings:
         pace=PACES[given.pace],
         deterministic=given.deterministic,
         base64_results=given.results == "base64",
+        webhooks_anywhere=given.webhooks_anywhere,
     )
+
+
+def _keys_in(path: Path) -> list[str]:
+    """One key a line; blank lines and lines that begin with `#` are left out."""
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError:
+        raise RuntimeError(f"{path} is not UTF-8 text: one key a line.") from None
+    lines = [line.strip() for line in text.splitlines()]
+    found = [line for line in lines if line and not line.startswith("#")]
+    if unusable := [number for number, key in enumerate(found, 1) if " " in key]:
+        raise RuntimeError(
+            f"Key number {unusable[0]} in {path} contains a space. Write one key a "
+            "line, and comments on lines of their own that begin with #."
+        )
+    if not found:
+        raise RuntimeError(f"{path} contains no key. Write one key a line.")
+    return found
 
 
 if __name__ == "__main__":

@@ -4,16 +4,25 @@ import os
 import shutil
 import time
 
+import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
+from typing_extensions import TypedDict
 
+from finetune_kit.localapi import housekeeping
 from finetune_kit.localapi.clock import DeterministicClock
 from finetune_kit.localapi.ids import DeterministicIds
 from finetune_kit.localapi.keys import require_admin
 from finetune_kit.localapi.kit import Kit, kit_of
+from finetune_kit.localapi.requests import check, integer_in, json_object
 
 _STARTED = time.monotonic()
+_MAX_ADVANCE = 366 * 24 * 3600  # seconds
+
+
+class ClockParams(TypedDict):
+    seconds: int
 
 
 async def health(request: Request) -> JSONResponse:
@@ -52,13 +61,25 @@ async def reset(request: Request) -> JSONResponse:
     for job in kit.lifecycle.active_jobs():
         kit.lifecycle.cancel(job["id"])
     kit.store.clear()
-    for folder in (kit.home.files, kit.home.jobs, kit.home.models):
+    for folder in kit.home.contents:
         shutil.rmtree(folder, ignore_errors=True)
     kit.home.make()
     if kit.settings.deterministic:  # a fresh workspace: the same story again
         kit.ids, kit.clock = DeterministicIds(0), DeterministicClock()
         kit.store.set_fact("starts", 1)
     return JSONResponse({"status": "reset"})
+
+
+async def advance_clock(request: Request) -> JSONResponse:
+    """`{"seconds": n}`: let the server believe that so much time went by, so that a
+    lesson can see files and uploads expire."""
+    require_admin(request)
+    kit, document = kit_of(request), await json_object(request)
+    check(document, ClockParams)
+    integer_in(document["seconds"], "seconds", 1, _MAX_ADVANCE)
+    kit.clock.advance(document["seconds"])
+    await anyio.to_thread.run_sync(housekeeping.remove_expired, kit)
+    return JSONResponse({"now": kit.clock.reading()})
 
 
 def _identity(kit: Kit) -> dict[str, str | int]:
@@ -74,5 +95,6 @@ routes = [
     Route("/healthz", health, methods=["GET"]),
     Route("/_kit/status", status, methods=["GET"]),
     Route("/_kit/stop", stop, methods=["POST"]),
+    Route("/_kit/clock", advance_clock, methods=["POST"]),
     Route("/_kit/reset", reset, methods=["POST"]),
 ]

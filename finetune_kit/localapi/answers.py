@@ -72,10 +72,13 @@ class Answers:
         weights: Path | None,
         asked: list[dict[str, str]] | str,
         sampling: dict[str, Any],
+        *,
+        echo: bool = False,
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Token events as they are made, then the end event.
 
-        `asked` is a list of messages, or the text of a completion's prompt. Closing
+        `asked` is a list of messages, or the text of a completion's prompt, whose own
+        tokens come first with `echo`, marked `prompt`. Closing
         the iterator early cancels the request. Raises GenerationError where the engine
         refuses, and ApiError 503 where the process dies or cannot be started.
         """
@@ -87,6 +90,7 @@ class Answers:
             "weights": None if weights is None else str(weights),
             key: asked,
             "sampling": sampling,
+            "echo": echo,
         }
         async with contextlib.aclosing(process.ask(line)) as events:
             async for event in events:

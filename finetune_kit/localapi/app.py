@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import sqlite3
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -16,11 +17,18 @@ from finetune_kit.localapi import (
     admin,
     chat,
     checkpoints,
+    completions,
     errors,
     events,
+    faults,
     files,
+    fine_tunes,
     jobs,
+    limits,
     models,
+    storage,
+    uploads,
+    webhooks,
 )
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.front import Front
@@ -35,27 +43,37 @@ def create(kit: Kit) -> Starlette:
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
         kit.lifecycle.start()
+        kit.deliveries.start()
         starting = asyncio.create_task(kit.answers.start())
         threading.Thread(target=_warm_up, daemon=True).start()
         yield
         starting.cancel()
         await kit.answers.close()
         kit.lifecycle.close()
+        kit.deliveries.close()
 
     app = Starlette(
         routes=[
             *files.routes,
+            *uploads.routes,
             *jobs.routes,
             *events.routes,
             *checkpoints.routes,
+            *fine_tunes.routes,
             *models.routes,
             *chat.routes,
+            *completions.routes,
+            *webhooks.routes,
+            *faults.routes,
+            *limits.routes,
             *admin.routes,
         ],
         middleware=[Middleware(Front, kit=kit)],
         exception_handlers={
             ApiError: _api_error,
             HTTPException: _http_error,
+            OSError: _storage_error,
+            sqlite3.Error: _storage_error,
             Exception: _unexpected,
         },
         lifespan=lifespan,
@@ -82,6 +100,14 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
     return ApiError(error.status_code, error.detail).response()
 
 
+def _storage_error(request: Request, error: Exception) -> JSONResponse:
+    refusal = storage.refusal(error)
+    if refusal is None:
+        raise error
+    log.error("request %s: %s", request.state.request_id, error)
+    return refusal.response()
+
+
 def _unexpected(request: Request, error: Exception) -> JSONResponse:
     log.error("request %s failed", request.state.request_id)
     response = errors.unexpected(request.state.request_id).response()
@@ -94,3 +120,4 @@ def _warm_up() -> None:
     """Load what the first requests need (the SDK's types alone take 0.3 s)."""
     jobs.parameters()
     chat.warm_up()
+    completions.parameters()

@@ -7,15 +7,22 @@ import contextlib
 import json
 from collections.abc import AsyncGenerator, Coroutine, Sequence
 from dataclasses import dataclass, field
-from functools import cache
-from typing import Any, Required
+from typing import Any, Protocol, Required
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from finetune_kit import catalog
-from finetune_kit.localapi import keys, messages, models, requests, sampling, usage
+from finetune_kit.localapi import (
+    chat_form,
+    keys,
+    messages,
+    models,
+    requests,
+    sampling,
+    usage,
+)
 from finetune_kit.localapi.answers import GenerationError
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.kit import Kit, kit_of
@@ -26,12 +33,9 @@ _LEAST_LOGPROB = -9999.0  # what the service gives for a token that is out of re
 _CLIENT_CLOSED_REQUEST = 499  # nobody reads it: the client has gone
 
 
-@cache
+@requests.from_sdk
 def parameters() -> Any:
     """The schema of the request: the SDK's own. Importing `openai` takes 0.6 s."""
-    # By the same door as jobs.parameters: the SDK's modules import each other in
-    # circles, and of two threads that begin at different ends one sees half a module.
-    import openai.types.fine_tuning  # noqa: F401
     from openai.types.chat.completion_create_params import CompletionCreateParamsBase
 
     class ChatRequest(CompletionCreateParamsBase, total=False):
@@ -53,14 +57,14 @@ async def create_chat_completion(request: Request) -> Response:
     params = await requests.json_object(request)
     requests.check(params, await asyncio.to_thread(parameters))
     messages.check(params["messages"])
-    _check_form(params)
+    chat_form.check(params)
     served = _chat_model(kit, keys.owner(request), params["model"])
     ready = await kit.answers.ready()
     sampling.check(params, ready["vocab_size"])
     completion = Completion(kit, params, served, ready["weights_sha256"])
     if params.get("stream"):
-        return await _stream(completion)
-    return await _unless_gone(request, completion.whole())
+        return await stream(completion)
+    return await unless_gone(request, completion.whole())
 
 
 @dataclass
@@ -87,7 +91,7 @@ class Completion:
         """The events of all answers as they come, each with its answer's index."""
         text = messages.as_text(self.params["messages"])
         seeds = sampling.seeds(self.params, self.kit.ids.seed())
-        return _interleaved(
+        return interleaved(
             [
                 self.kit.answers.generate(
                     self.served.weights, text, sampling.for_engine(self.params, seed)
@@ -142,7 +146,7 @@ class Completion:
                 async for index, event in events:
                     yield index, event
             except GenerationError as error:
-                raise _refusal(error, self.served.name) from error
+                raise refusal(error, self.served.name) from error
 
     async def prompt_tokens(self) -> int:
         return await usage.of_prompt(self.params["messages"], self.served.base)
@@ -188,14 +192,24 @@ class Completion:
             return None
         top = self.params.get("top_logprobs") or 0
         content = [
-            _logprob(token)
-            | {"top_logprobs": [_logprob(other) for other in token["top"][:top]]}
+            logprob(token)
+            | {"top_logprobs": [logprob(other) for other in token["top"][:top]]}
             for token in tokens
         ]
         return {"content": content, "refusal": None}
 
 
-async def _stream(completion: Completion) -> Response:
+class Streamed(Protocol):
+    """A completion that can be sent as it is made."""
+
+    def refused_in_words(self) -> AsyncGenerator[tuple[int, Event], None]: ...
+
+    def chunks(
+        self, events: AsyncGenerator[tuple[int, Event], None]
+    ) -> AsyncGenerator[Event, None]: ...
+
+
+async def stream(completion: Streamed) -> Response:
     """The reply begins with the first event, so that a refusal keeps its status."""
     events = completion.refused_in_words()
     first = await anext(events)
@@ -223,7 +237,7 @@ async def _stream(completion: Completion) -> Response:
     )
 
 
-async def _interleaved(
+async def interleaved(
     answers: Sequence[AsyncGenerator[Event, None]],
 ) -> AsyncGenerator[tuple[int, Event], None]:
     """The events of several answers in the order in which they come."""
@@ -251,7 +265,7 @@ async def _interleaved(
             task.cancel()
 
 
-async def _unless_gone(
+async def unless_gone(
     request: Request, work: Coroutine[Any, Any, Response]
 ) -> Response:
     """The work's response; the work is cancelled when the client hangs up."""
@@ -280,40 +294,7 @@ def _chat_model(kit: Kit, owner: str, name: str) -> models.Served:
     return served
 
 
-def _check_form(params: dict[str, Any]) -> None:
-    """Rules between parameters that the engine itself makes no use of."""
-    if "audio" in (params.get("modalities") or ()):
-        raise ApiError(
-            400,
-            "Invalid value: 'audio'. The local engine answers in text only: leave "
-            "'modalities' out.",
-            param="modalities",
-            code="invalid_value",
-        )
-    if params.get("tool_choice") not in (None, "none") and not params.get("tools"):
-        raise ApiError(
-            400,
-            "Invalid value for 'tool_choice': 'tool_choice' is only allowed when "
-            "'tools' are specified.",
-            param="tool_choice",
-        )
-    response_format = params.get("response_format") or {"type": "text"}
-    if response_format["type"] == "json_schema":
-        name = "response_format.json_schema.name"
-        schema = response_format["json_schema"]
-        requests.string_length_in(schema["name"], name, 1, 64)
-    if response_format["type"] == "json_object":
-        texts = [m["content"] for m in messages.as_text(params["messages"])]
-        if not any("json" in text.lower() for text in texts):
-            raise ApiError(
-                400,
-                "'messages' must contain the word 'json' in some form, to use "
-                "'response_format' of type 'json_object'.",
-                param="messages",
-            )
-
-
-def _refusal(error: GenerationError, model: str) -> ApiError:
+def refusal(error: GenerationError, model: str) -> ApiError:
     if error.code == "context_length_exceeded":
         return ApiError(
             400,
@@ -338,7 +319,7 @@ def _text(events: list[Event]) -> str:
     return "".join(event["text"] for event in events if event["event"] == "token")
 
 
-def _logprob(token: Event) -> dict[str, Any]:
+def logprob(token: Event) -> dict[str, Any]:
     return {
         "token": token["token"],
         "logprob": max(token["logprob"], _LEAST_LOGPROB),

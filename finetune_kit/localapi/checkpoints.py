@@ -10,6 +10,7 @@ from starlette.routing import Route
 
 from finetune_kit.localapi import jobs
 from finetune_kit.localapi.paging import page
+from finetune_kit.localapi.story import Story
 
 KEPT = 3
 _METRICS = (
@@ -40,6 +41,24 @@ def record(
         " VALUES (?, ?, ?, ?, ?, ?)",
         (checkpoint_id, job_id, created_at, model, step, json.dumps(metrics)),
     )
+
+
+def is_known(told: Story, step: int) -> bool:
+    found = told.db.execute(
+        "SELECT 1 FROM checkpoints WHERE job_id = ? AND step = ?",
+        (told.job["id"], step),
+    )
+    return found.fetchone() is not None
+
+
+def withdraw(told: Story, keep: list[int]) -> None:
+    """Forget the checkpoints that pauses made, except those of the steps in `keep`."""
+    marks = ", ".join("?" * len(keep))
+    values = (told.job["id"], *keep)
+    where = f"job_id = ? AND step NOT IN ({marks})"
+    names = f"SELECT model FROM checkpoints WHERE {where}"
+    told.db.execute(f"DELETE FROM models WHERE name IN ({names})", values)
+    told.db.execute(f"DELETE FROM checkpoints WHERE {where}", values)
 
 
 async def list_checkpoints(request: Request) -> JSONResponse:

@@ -13,10 +13,11 @@ class Clock:
 
     def __init__(self, not_before: int = 0) -> None:
         self._not_before = not_before
+        self._ahead = 0  # seconds
 
     def now(self) -> int:
         """The time to stamp on something new."""
-        return max(int(time.time()), self._not_before)
+        return max(int(time.time()) + self._ahead, self._not_before)
 
     def reading(self) -> int:
         """The time to compare with; stamps nothing."""
@@ -27,11 +28,16 @@ class Clock:
 
         `observed` is when it happened by the worker's own clock, if known.
         """
-        return max(previous, int(observed) if observed is not None else self.now())
+        seen = self.now() if observed is None else int(observed) + self._ahead
+        return max(previous, seen)
 
     def catch_up(self, moment: int) -> None:
         """From now on, do not answer with a time before `moment`."""
         self._not_before = max(self._not_before, moment)
+
+    def advance(self, seconds: int) -> None:
+        """Go on as if so much time had gone by."""
+        self._ahead += seconds
 
 
 class DeterministicClock(Clock):
@@ -56,6 +62,10 @@ class DeterministicClock(Clock):
 
     def after(self, previous: int, observed: float | None = None) -> int:
         return previous + DETERMINISTIC_STEP
+
+    def advance(self, seconds: int) -> None:
+        with self._lock:
+            self._next += seconds
 
     def catch_up(self, moment: int) -> None:
         with self._lock:

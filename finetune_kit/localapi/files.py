@@ -1,7 +1,8 @@
 """`/v1/files`: uploads stream to disk, and stay until deleted or expired."""
 
-import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Connection, Row
 from typing import Any
@@ -12,17 +13,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse
 from starlette.routing import Route
 
-from finetune_kit.localapi import errors, keys
+from finetune_kit.localapi import errors, file_rules, keys
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.front import UPLOAD_LIMIT
 from finetune_kit.localapi.kit import Kit, kit_of
 from finetune_kit.localapi.paging import page
-from finetune_kit.localapi.requests import integer_in, unknown_parameter
+from finetune_kit.localapi.requests import unknown_parameter
 
-PURPOSES = ("fine-tune", "assistants", "batch", "user_data", "vision", "evals")
-_BATCH_LIFETIME = 30 * 24 * 3600  # seconds (contract 1.1)
 _FIELDS = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
-_FIRST_LINE_LIMIT = 16 * 2**20  # bytes that the look at an upload may read
 
 
 def find(kit: Kit, owner: str, file_id: str) -> Row | None:
@@ -71,15 +69,17 @@ async def _accept(request: Request, form: FormData) -> JSONResponse:
     upload, purpose = _upload(form), _purpose(form)
     if (upload.size or 0) > UPLOAD_LIMIT:
         raise errors.too_large(UPLOAD_LIMIT)
-    filename = Path(upload.filename or "upload").name.replace("\x00", "")
-    if purpose == "fine-tune":
-        await anyio.to_thread.run_sync(_refuse_untrainable, upload, filename)
+    filename = file_rules.plain_name(upload.filename or "upload")
+    lifetime = _lifetime(form, purpose)
+    file_rules.refuse_name(filename, purpose)
+    await anyio.to_thread.run_sync(
+        file_rules.refuse_content, upload.file, filename, purpose
+    )
     file_id = kit.ids.new("file-")
     created_at = kit.clock.now()
-    expires_at = _expires_at(form, purpose, created_at)
     target = kit.home.file(file_id)
-    await anyio.to_thread.run_sync(_keep, upload, target)
-    with kit.store.transaction() as db:
+    await anyio.to_thread.run_sync(keep, upload, target)
+    with _removed_on_failure(target), kit.store.transaction() as db:
         record(
             db,
             file_id=file_id,
@@ -88,15 +88,15 @@ async def _accept(request: Request, form: FormData) -> JSONResponse:
             created_at=created_at,
             filename=filename,
             purpose=purpose,
-            expires_at=expires_at,
+            expires_at=created_at + lifetime if lifetime else None,
         )
-    return JSONResponse(_object(_own_or_404(request, file_id)))
+    return JSONResponse(shown(_own_or_404(request, file_id)))
 
 
 async def list_files(request: Request) -> JSONResponse:
     order = request.query_params.get("order", "desc")
     if order not in ("asc", "desc"):
-        raise _not_one_of(order, ("asc", "desc"), "order")
+        raise file_rules.not_one_of(order, ("asc", "desc"), "order")
     where = "owner = ? AND ifnull(expires_at > ?, 1)"
     values: list[str | int] = [keys.owner(request), kit_of(request).clock.reading()]
     if purpose := request.query_params.get("purpose"):
@@ -107,7 +107,7 @@ async def list_files(request: Request) -> JSONResponse:
         table="files",
         where=where,
         values=tuple(values),
-        shown=_object,
+        shown=shown,
         default_limit=10_000,
         max_limit=10_000,
         ascending=order == "asc",
@@ -116,7 +116,7 @@ async def list_files(request: Request) -> JSONResponse:
 
 
 async def retrieve_file(request: Request) -> JSONResponse:
-    return JSONResponse(_object(_own_or_404(request)))
+    return JSONResponse(shown(_own_or_404(request)))
 
 
 async def file_content(request: Request) -> FileResponse:
@@ -145,7 +145,7 @@ def _own_or_404(request: Request, file_id: str = "") -> Row:
     return row
 
 
-def _object(row: Row) -> dict[str, Any]:
+def shown(row: Row) -> dict[str, Any]:
     return {
         "object": "file",
         "id": row["id"],
@@ -173,25 +173,21 @@ def _purpose(form: FormData) -> str:
     purpose = form.get("purpose")
     if purpose is None:
         raise ApiError(400, "'purpose' is a required property", param="purpose")
-    if purpose not in PURPOSES:
+    if purpose not in file_rules.PURPOSES:
         shown = purpose if isinstance(purpose, str) else "a file"
-        raise _not_one_of(shown, PURPOSES, "purpose")
+        raise file_rules.not_one_of(shown, file_rules.PURPOSES, "purpose")
     return str(purpose)
 
 
-def _not_one_of(value: str, allowed: tuple[str, ...], name: str) -> ApiError:
-    return ApiError(
-        400, f"'{value}' is not one of {list(allowed)} - '{name}'", param=name
-    )
-
-
-def _expires_at(form: FormData, purpose: str, created_at: int) -> int | None:
+def _lifetime(form: FormData, purpose: str) -> int | None:
     anchor = form.get("expires_after[anchor]")
     seconds = form.get("expires_after[seconds]")
     if anchor is None and seconds is None:
-        return created_at + _BATCH_LIFETIME if purpose == "batch" else None
+        return file_rules.lifetime(None, purpose)
     if anchor != "created_at":
-        raise _not_one_of(str(anchor), ("created_at",), "expires_after[anchor]")
+        raise file_rules.not_one_of(
+            str(anchor), ("created_at",), "expires_after[anchor]"
+        )
     if not (isinstance(seconds, str) and seconds.isdecimal() and len(seconds) < 10):
         raise ApiError(
             400,
@@ -199,68 +195,27 @@ def _expires_at(form: FormData, purpose: str, created_at: int) -> int | None:
             param="expires_after[seconds]",
             code="invalid_type",
         )
-    integer_in(int(seconds), "expires_after[seconds]", 3600, 2_592_000)
-    return created_at + int(seconds)
+    return file_rules.lifetime(int(seconds), purpose)
 
 
-def _refuse_untrainable(upload: UploadFile, filename: str) -> None:
-    """The service looks at the name and the first line; the rest is the job's part
-    (contract 3.1)."""
-    if Path(filename).suffix.lower() != ".jsonl":
-        raise ApiError(
-            400,
-            f"Invalid extension '{Path(filename).suffix}' of '{filename}'. Fine-tuning "
-            "accepts only '.jsonl' files: one JSON object per line, saved as UTF-8.",
-            param="file",
-        )
-    first = upload.file.readline(_FIRST_LINE_LIMIT)
-    upload.file.seek(0)
-    if not first:
-        raise ApiError(
-            400,
-            f"The file '{filename}' is empty. Expected file to have JSONL format, "
-            "where every line is a JSON dictionary.",
-            param="file",
-        )
-    if not _is_dictionary(first):
-        start = first[:64].decode("utf-8", errors="replace")[:4].rstrip("\r\n")
-        raise ApiError(
-            400,
-            "Expected file to have JSONL format, where every line is a JSON "
-            f'dictionary. Line 1 is not a dictionary (HINT: line starts with: "{start}'
-            '...").' + _advice(first),
-            param="file",
-        )
-
-
-def _is_dictionary(line: bytes) -> bool:
-    """A line longer than the limit is left to the job's validation."""
-    if len(line) == _FIRST_LINE_LIMIT:
-        return True
-    try:
-        return isinstance(json.loads(line.decode("utf-8")), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _advice(line: bytes) -> str:
-    """What to do about it, in the kit's own words, after the service's."""
-    if line.startswith(b"\xef\xbb\xbf"):
-        return " The file starts with a byte order mark: save it as UTF-8 without BOM."
-    if line.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return " The file is UTF-16: save it as UTF-8."
-    if line.lstrip().startswith(b"["):
-        return " It is a JSON array: write each element on a line of its own."
-    if line.strip() in (b"{", b""):
-        return " One example must stand on one line, without line breaks inside."
-    return " Each line must be one complete JSON object, encoded as UTF-8."
-
-
-def _keep(upload: UploadFile, target: Path) -> None:
+def keep(upload: UploadFile, target: Path) -> None:
+    """Write what was uploaded to `target`, whole or not at all."""
+    target.parent.mkdir(exist_ok=True)
     temporary = target.with_name(target.name + ".new")
-    with temporary.open("wb") as file:
-        shutil.copyfileobj(upload.file, file, 2**20)
-    temporary.replace(target)
+    with _removed_on_failure(temporary):
+        with temporary.open("wb") as file:
+            shutil.copyfileobj(upload.file, file, 2**20)
+        temporary.replace(target)
+
+
+@contextmanager
+def _removed_on_failure(path: Path) -> Iterator[None]:
+    """What was written of a file that is not accepted after all (a full disk)."""
+    try:
+        yield
+    except BaseException:
+        path.unlink(missing_ok=True)
+        raise
 
 
 routes = [

@@ -50,6 +50,11 @@ class Home:
         return self.root / "files"
 
     @property
+    def uploads(self) -> Path:
+        """Parts of uploads that are not completed yet."""
+        return self.root / "uploads"
+
+    @property
     def jobs(self) -> Path:
         return self.root / "jobs"
 
@@ -57,12 +62,23 @@ class Home:
     def models(self) -> Path:
         return self.root / "models"
 
+    @property
+    def contents(self) -> tuple[Path, ...]:
+        """The folders that hold what users made."""
+        return self.files, self.uploads, self.jobs, self.models
+
     def make(self) -> None:
-        for folder in (self.temporary, self.files, self.jobs, self.models):
+        """What a class learns on is nobody else's: the folder is its owner's alone."""
+        self.root.mkdir(parents=True, exist_ok=True)
+        self.root.chmod(0o700)
+        for folder in (self.temporary, *self.contents):
             folder.mkdir(parents=True, exist_ok=True)
 
     def file(self, file_id: str) -> Path:
         return self.files / file_id
+
+    def part(self, upload_id: str, part_id: str) -> Path:
+        return self.uploads / upload_id / part_id
 
     def job(self, job_id: str) -> Path:
         return self.jobs / job_id

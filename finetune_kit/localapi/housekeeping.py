@@ -1,4 +1,4 @@
-"""What a starting server clears away, before it serves."""
+"""What a server clears away: before it serves, and what expires from then on."""
 
 import shutil
 import time
@@ -9,17 +9,41 @@ KEEP_JOB_FOLDERS = 7 * 24 * 3600  # seconds after the last change; models stay
 
 
 def tidy(kit: Kit) -> None:
-    """Remove expired files, folders of jobs that ended long ago, and what a killed
+    """Remove what has expired, folders of jobs that ended long ago, and what a killed
     server had written but not yet recorded."""
-    with kit.store.transaction() as db:
-        now = kit.clock.reading()
-        db.execute("DELETE FROM files WHERE expires_at <= ?", (now,))
+    remove_expired(kit)
     recorded = {row["id"] for row in kit.store.all("SELECT id FROM files")}
     for path in kit.home.files.iterdir():
         if path.name not in recorded:
+            path.unlink()
+    parts = {row["id"] for row in kit.store.all("SELECT id FROM parts")}
+    for path in kit.home.uploads.glob("*/*"):
+        if path.name not in parts:
+            path.unlink()
+    served = {row["weights"] for row in kit.store.all("SELECT weights FROM models")}
+    for path in kit.home.models.glob("*/*.npz"):
+        if path.relative_to(kit.home.models).as_posix() not in served:
             path.unlink()
     active = {job["id"] for job in kit.lifecycle.active_jobs()}
     for folder in kit.home.jobs.iterdir():
         age = time.time() - folder.stat().st_mtime
         if age > KEEP_JOB_FOLDERS and folder.name not in active:
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_expired(kit: Kit) -> None:
+    """Forget files and uploads whose time has come, and free their disk space."""
+    now = kit.clock.reading()
+    with kit.store.transaction() as db:
+        files = db.execute(
+            "DELETE FROM files WHERE expires_at <= ? RETURNING id", (now,)
+        ).fetchall()
+        uploads = db.execute(
+            "DELETE FROM parts WHERE upload_id IN (SELECT id FROM uploads"
+            " WHERE status = 'pending' AND expires_at <= ?) RETURNING upload_id",
+            (now,),
+        ).fetchall()
+    for file in files:
+        kit.home.file(file["id"]).unlink(missing_ok=True)
+    for upload_id in {part["upload_id"] for part in uploads}:
+        shutil.rmtree(kit.home.uploads / upload_id, ignore_errors=True)

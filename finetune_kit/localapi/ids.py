@@ -9,8 +9,19 @@ from collections import Counter
 BASE62 = string.ascii_uppercase + string.ascii_lowercase + string.digits
 
 # Lengths as observed in replies of the service (contract 1.1, 1.3).
-_LENGTHS = {"file-": 22, "chatcmpl-": 29, "req_": 32}
+_LENGTHS = {"file-": 22, "chatcmpl-": 29, "cmpl-": 29, "req_": 32}
 _DEFAULT_LENGTH = 24
+
+
+FINE_TUNE = "ft-"  # begins the id of a job that came by the API of 2023
+
+
+def is_fine_tune(job_id: str) -> bool:
+    """Is the job a `fine-tune` of 2023, or else one of today's `fine_tuning.job`?
+
+    Both are rows of the same table; each API sees its own.
+    """
+    return job_id.startswith(FINE_TUNE)
 
 
 def _base62(random_bytes: bytes) -> str:

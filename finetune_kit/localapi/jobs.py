@@ -1,7 +1,9 @@
-"""`/v1/fine_tuning/jobs`: create, list, retrieve, cancel."""
+"""`/v1/fine_tuning/jobs`: create, list, retrieve, cancel, pause, resume."""
 
 import json
-from functools import cache
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from sqlite3 import Row
 from typing import Any
@@ -12,17 +14,20 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from finetune_kit import catalog
-from finetune_kit.localapi import files, hyperparameters, keys, models, wording
+from finetune_kit.localapi import (
+    files,
+    hyperparameters,
+    job_rules,
+    keys,
+    models,
+    wording,
+)
 from finetune_kit.localapi.errors import ApiError
+from finetune_kit.localapi.ids import FINE_TUNE, is_fine_tune
 from finetune_kit.localapi.kit import Kit, kit_of
 from finetune_kit.localapi.models import Served
 from finetune_kit.localapi.paging import page
-from finetune_kit.localapi.requests import (
-    body,
-    integer_in,
-    string_length_in,
-    unknown_parameter,
-)
+from finetune_kit.localapi.requests import body, from_sdk
 from finetune_kit.localapi.store import copy_file
 from finetune_kit.localapi.story import OvertakenError, add_event
 
@@ -32,9 +37,9 @@ _MAX_LIMIT = 1000
 _NO_ERROR = {"code": None, "message": None, "param": None}
 
 
-@cache
+@from_sdk
 def parameters() -> Any:
-    """The SDK's type of the request (late: importing `openai` takes 0.6 s)."""
+    """The SDK's type of the request (late: importing it takes 0.3 s)."""
     from openai.types.fine_tuning import JobCreateParams
 
     return JobCreateParams
@@ -44,20 +49,27 @@ async def create_job(request: Request) -> JSONResponse:
     kit, owner = kit_of(request), keys.owner(request)
     schema = await anyio.to_thread.run_sync(parameters)
     document = await body(request, schema)
-    _refuse_values(document)
+    job_rules.refuse_values(document)
     given = hyperparameters.of_request(document)
-    served = _tunable(kit, owner, document["model"])
-    for name in ("training_file", "validation_file"):
-        _refuse_file(kit, owner, name, document.get(name))
+    served = _tunable(kit, owner, document["model"], method_of(document))
+    refuse_files(kit, owner, document)
     job_id = kit.ids.new("ftjob-")
-    await anyio.to_thread.run_sync(_copy_data, kit, job_id, document)
-    _record(kit, owner, job_id, document, given, served)
+    validating = wording.validating(
+        document["training_file"], document.get("validation_file")
+    )
+    messages = [wording.created(job_id), validating]
+    if document.get("integrations"):
+        messages.append(wording.NO_INTEGRATIONS)
+    with new_folder(kit, job_id):
+        await anyio.to_thread.run_sync(copy_data, kit, job_id, document)
+        record(kit, owner, job_id, document, given, served, messages)
     kit.lifecycle.wake()
     return JSONResponse(shown(_own_or_404(kit, owner, job_id)))
 
 
 async def list_jobs(request: Request) -> JSONResponse:
-    where, values = "owner = ?", [keys.owner(request)]
+    where = "owner = ? AND id NOT LIKE ?"
+    values = [keys.owner(request), f"{FINE_TUNE}%"]
     for name, value in request.query_params.multi_items():
         if name == "metadata" and value == "null":
             where += " AND metadata IS NULL"
@@ -93,6 +105,35 @@ async def cancel_job(request: Request) -> JSONResponse:
     return JSONResponse(shown(own_or_404(request)))
 
 
+async def pause_job(request: Request) -> JSONResponse:
+    """The worker saves its state and ends; the job keeps its place in the story."""
+    kit, job = kit_of(request), own_or_404(request)
+    try:
+        kit.lifecycle.pause(job["id"])
+    except OvertakenError:
+        raise _not_now(own_or_404(request), "paused", "running") from None
+    return JSONResponse(shown(own_or_404(request)))
+
+
+async def resume_job(request: Request) -> JSONResponse:
+    """The job goes back to the queue, and goes on from where it was paused."""
+    kit, job = kit_of(request), own_or_404(request)
+    try:
+        kit.lifecycle.resume(job["id"])
+    except OvertakenError:
+        raise _not_now(own_or_404(request), "resumed", "paused") from None
+    return JSONResponse(shown(own_or_404(request)))
+
+
+def _not_now(job: Row, action: str, wanted: str) -> ApiError:
+    return ApiError(
+        400,
+        f"Job {job['id']} cannot be {action}: its status is '{job['status']}'. Only a "
+        f"job whose status is '{wanted}' can be {action}.",
+        code="invalid_job_status",
+    )
+
+
 def own_or_404(request: Request) -> Row:
     """The caller's job that the path names."""
     job_id = request.path_params["job_id"]
@@ -101,7 +142,7 @@ def own_or_404(request: Request) -> Row:
 
 def shown(job: Row) -> dict[str, Any]:
     """The job object, with the fields the service really returns (contract 1.3)."""
-    parameters = json.loads(job["hyperparameters"])
+    method, parameters = job["method"], json.loads(job["hyperparameters"])
     return {
         "object": "fine_tuning.job",
         "id": job["id"],
@@ -114,96 +155,73 @@ def shown(job: Row) -> dict[str, Any]:
         "status": job["status"],
         "validation_file": job["validation_file"],
         "training_file": job["training_file"],
-        "hyperparameters": parameters,
+        # Null for dpo: observed, though the schema does not say so (contract 1.3).
+        "hyperparameters": parameters if method == "supervised" else None,
         "trained_tokens": job["trained_tokens"],
         "error": json.loads(job["error"]) if job["error"] else _NO_ERROR,
         "user_provided_suffix": job["suffix"],
         "seed": job["seed"],
         "estimated_finish": job["estimated_finish"],
-        "integrations": [],
+        "integrations": json.loads(job["integrations"] or "[]"),
         "metadata": json.loads(job["metadata"]) if job["metadata"] else None,
         "usage_metrics": None,
         "shared_with_openai": False,
-        "method": {
-            "type": "supervised",
-            "supervised": {"hyperparameters": parameters},
-        },
+        "method": {"type": method, method: {"hyperparameters": parameters}},
     }
 
 
 def _own_or_404(kit: Kit, owner: str, job_id: str) -> Row:
     job = kit.store.one("SELECT * FROM jobs WHERE owner = ? AND id = ?", owner, job_id)
-    if job is None:
-        raise ApiError(
-            404,
-            f"Could not find fine tune: {job_id}",
-            param="fine_tune_id",
-            code="fine_tune_not_found",
-        )
+    if job is None or is_fine_tune(job_id):
+        raise not_found(job_id)
     return job
 
 
-def _refuse_values(document: dict[str, Any]) -> None:
-    """The contract's rules that the SDK's types do not state (contract 1.3)."""
-    if document.get("seed") is not None:
-        integer_in(document["seed"], "seed", 0, 2**31 - 1)
-    if document.get("suffix") is not None:
-        string_length_in(document["suffix"], "suffix", 1, 64)
-    if metadata := document.get("metadata"):
-        _refuse_metadata(metadata)
-    if document.get("integrations"):
-        raise ApiError(
-            400,
-            "The local API sends nothing out, so it has no Weights & Biases key and "
-            "accepts no integrations. Leave 'integrations' out.",
-            param="integrations",
-            code="invalid_value",
-        )
-    method = document.get("method", {"type": "supervised"})
-    if method["type"] != "supervised":
-        raise ApiError(
-            400,
-            f"The local API cannot train with method '{method['type']}' yet. Use "
-            "'supervised', or leave 'method' out.",
-            param="method.type",
-            code="invalid_value",
-        )
-    for name in method:
-        if name not in ("type", "supervised"):
-            raise unknown_parameter(f"method.{name}")
+def not_found(job_id: str) -> ApiError:
+    return ApiError(
+        404,
+        f"Could not find fine tune: {job_id}",
+        param="fine_tune_id",
+        code="fine_tune_not_found",
+    )
 
 
-def _refuse_metadata(metadata: dict[str, str]) -> None:
-    if len(metadata) > 16:
-        raise ApiError(
-            400,
-            "Invalid 'metadata': too many properties. Expected an object with at most "
-            f"16 properties, but got {len(metadata)} instead.",
-            param="metadata",
-            code="object_above_max_properties",
-        )
-    for key, value in metadata.items():
-        string_length_in(key, "metadata", 0, 64)
-        string_length_in(value, f"metadata.{key}", 0, 512)
+def method_of(document: dict[str, Any]) -> str:
+    """The method that a request names, or the one it means by naming none."""
+    return str((document.get("method") or {"type": "supervised"})["type"])
 
 
-def _tunable(kit: Kit, owner: str, name: str) -> Served:
+def _tunable(kit: Kit, owner: str, name: str, method: str) -> Served:
     """The base, or the caller's tuned model, that a job may start from."""
     served = models.find(kit, owner, name)
     base = catalog.base(served.base) if served else None
-    if served is None or base is None or "supervised" not in base.methods:
-        raise ApiError(
-            400,
-            f"Model {name} is not available for fine-tuning or does not exist.",
-            param="model",
-            code="model_not_available",
+    if served is None or base is None or not base.methods:
+        raise _not_available(name, "")
+    if method not in base.methods:
+        which = " or ".join(f"'{each}'" for each in base.methods)
+        raise _not_available(
+            name, f" It cannot be trained with '{method}': use {which}."
         )
     return served
 
 
-def _refuse_file(kit: Kit, owner: str, name: str, file_id: str | None) -> None:
-    if file_id is None:
-        return
+def _not_available(name: str, why: str) -> ApiError:
+    return ApiError(
+        400,
+        f"Model {name} is not available for fine-tuning or does not exist.{why}",
+        param="model",
+        code="model_not_available",
+    )
+
+
+def refuse_files(kit: Kit, owner: str, document: dict[str, Any]) -> None:
+    """Refuse a request whose files are not the caller's, or not for fine-tuning."""
+    for name in ("training_file", "validation_file"):
+        if document.get(name) is not None:
+            _refuse_file(kit, owner, name, document[name])
+
+
+def _refuse_file(kit: Kit, owner: str, name: str, file_id: str) -> None:
     file = files.find(kit, owner, file_id)
     if file is None:
         raise ApiError(400, f"File '{file_id}' does not exist", param=name)
@@ -216,7 +234,18 @@ def _refuse_file(kit: Kit, owner: str, name: str, file_id: str | None) -> None:
         )
 
 
-def _copy_data(kit: Kit, job_id: str, document: dict[str, Any]) -> None:
+@contextmanager
+def new_folder(kit: Kit, job_id: str) -> Iterator[None]:
+    """A job that is not recorded after all (a full disk, a client that has gone)
+    leaves no folder."""
+    try:
+        yield
+    except BaseException:
+        shutil.rmtree(kit.home.job(job_id), ignore_errors=True)
+        raise
+
+
+def copy_data(kit: Kit, job_id: str, document: dict[str, Any]) -> None:
     """A job keeps its data even if the file is deleted meanwhile."""
     folder = kit.home.job(job_id)
     for name, copy in (("training_file", TRAINING), ("validation_file", VALIDATION)):
@@ -231,16 +260,19 @@ def _copy_or_refuse(source: Path, target: Path, name: str, file_id: str) -> None
         raise ApiError(400, f"File '{file_id}' does not exist", param=name) from None
 
 
-def _record(
+def record(
     kit: Kit,
     owner: str,
     job_id: str,
     document: dict[str, Any],
     given: dict[str, Any],
     served: Served,
+    messages: Sequence[str],
 ) -> None:
+    """Make a job known, with its first events; `given` are its hyperparameters."""
     now = kit.clock.now()
     seed = document.get("seed")
+    integrations = job_rules.integrations_shown(document.get("integrations") or [])
     row = {
         "id": job_id,
         "owner": owner,
@@ -252,18 +284,19 @@ def _record(
         "base_weights": str(served.weights) if served.weights else None,
         "training_file": document["training_file"],
         "validation_file": document.get("validation_file"),
+        "method": method_of(document),
         "hyperparameters": json.dumps(given),
         "seed": kit.ids.seed() if seed is None else seed,
         "suffix": document.get("suffix"),
         "metadata": json.dumps(document["metadata"])
         if document.get("metadata")
         else None,
+        "integrations": json.dumps(integrations),
     }
     names, marks = ", ".join(row), ", ".join("?" * len(row))
-    validating = wording.validating(row["training_file"], row["validation_file"])
     with kit.store.transaction() as db:
         db.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", tuple(row.values()))
-        for message in (wording.created(job_id), validating):
+        for message in messages:
             add_event(kit, db, job_id, now, message, data={})
 
 
@@ -272,4 +305,6 @@ routes = [
     Route("/v1/fine_tuning/jobs", list_jobs, methods=["GET"]),
     Route("/v1/fine_tuning/jobs/{job_id}", retrieve_job, methods=["GET"]),
     Route("/v1/fine_tuning/jobs/{job_id}/cancel", cancel_job, methods=["POST"]),
+    Route("/v1/fine_tuning/jobs/{job_id}/pause", pause_job, methods=["POST"]),
+    Route("/v1/fine_tuning/jobs/{job_id}/resume", resume_job, methods=["POST"]),
 ]

@@ -46,6 +46,7 @@ def workspace_key(path: Path) -> str:
     """The workspace's key, made on first use, readable by its owner alone."""
     with contextlib.suppress(FileNotFoundError):
         if key := path.read_text(encoding="utf-8").strip():
+            path.chmod(0o600)
             return key
     key = f"sk-local-{secrets.token_urlsafe(30)}"
     flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC

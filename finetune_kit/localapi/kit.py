@@ -16,7 +16,10 @@ from finetune_kit.localapi.store import Store
 
 if TYPE_CHECKING:
     from finetune_kit.localapi.answers import Answers
+    from finetune_kit.localapi.deliveries import Deliveries
+    from finetune_kit.localapi.faults import Faults
     from finetune_kit.localapi.lifecycle import Lifecycle
+    from finetune_kit.localapi.limits import Limits
     from finetune_kit.localapi.runner import Runner
 
 
@@ -31,6 +34,7 @@ class Settings:
     pace: Pace = FAST
     deterministic: bool = False
     base64_results: bool = True
+    webhooks_anywhere: bool = False
 
 
 @dataclass
@@ -49,6 +53,9 @@ class Kit:
     latest_request: float = field(default_factory=time.monotonic)
     lifecycle: "Lifecycle" = field(init=False)
     answers: "Answers" = field(init=False)
+    deliveries: "Deliveries" = field(init=False)
+    faults: "Faults" = field(init=False)
+    limits: "Limits" = field(init=False)
 
 
 def kit_of(request: Request) -> Kit:

@@ -16,26 +16,28 @@ from pathlib import Path
 from sqlite3 import Row
 from typing import Any
 
-from finetune_kit import catalog
 from finetune_kit.engines import contract
 from finetune_kit.localapi import (
-    hyperparameters,
-    jobs,
+    fine_tune_story,
+    orders,
     outcome,
+    storage,
     validation,
     wording,
 )
+from finetune_kit.localapi.ids import is_fine_tune
 from finetune_kit.localapi.kit import Kit
+from finetune_kit.localapi.positions import Positions
 from finetune_kit.localapi.runner import write_json
 from finetune_kit.localapi.story import ACTIVE, OvertakenError, Story, story
 from finetune_kit.localapi.turns import Turns
-from finetune_kit.localapi.weights import sha256
 
 log = logging.getLogger(__name__)
 
 _INTERVAL = 0.03  # seconds between two looks while a job is active
 _INTERVAL_AFTER_FAULT = 5.0
 _BATCH = 500  # events taken over in one transaction
+_EACH = 1  # job of one user trains at a time
 _MAX_STARTS = 3  # of a job's worker, before its loss fails the job
 
 
@@ -48,6 +50,8 @@ class Lifecycle:
         self._closing = False
         self._validators: dict[str, subprocess.Popen[bytes]] = {}
         self._validation_turns, self._training_turns = Turns(), Turns()
+        self._positions = Positions(kit)
+        self._stints: dict[str, tuple[float, int]] = {}  # job -> (since, at step)
         self._since: dict[tuple[str, str], float] = {}  # (job, status) -> monotonic
         self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
@@ -69,9 +73,25 @@ class Lifecycle:
     def cancel(self, job_id: str) -> None:
         """End a job now, in any state but a terminal one (else: OvertakenError)."""
         with story(self._kit, job_id, *ACTIVE) as told:
-            told.event(wording.CANCELLED, data={})
+            told.event(wording.cancelled(job_id), data={})
             told.end("cancelled")
         self._kit.runner.stop(job_id, save=False)
+        self.wake()
+
+    def pause(self, job_id: str) -> None:
+        """Let a running job's worker save its state and end (else: OvertakenError)."""
+        with story(self._kit, job_id, "running") as told:
+            told.event(wording.PAUSED, data={})
+            told.set(status="paused", estimated_finish=None)
+        self._kit.runner.stop(job_id, save=True)
+        self.wake()
+
+    def resume(self, job_id: str) -> None:
+        """Put a paused job into the queue again (else: OvertakenError)."""
+        with story(self._kit, job_id, "paused") as told:
+            told.event(wording.RESUMED, data={})
+            told.set(status="queued")
+        self._since.pop((job_id, "queued"), None)
         self.wake()
 
     def active_jobs(self) -> list[Row]:
@@ -91,7 +111,8 @@ class Lifecycle:
             self._awake.clear()
 
     def _look_at_all(self) -> bool:
-        """One round; True if a job is still active."""
+        """One round; True if there is something to look at soon."""
+        at_work = self._kit.runner.at_work()  # before their last lines are read
         active = self.active_jobs()
         for job in active:
             self._guarded(job, self._advance)
@@ -100,11 +121,14 @@ class Lifecycle:
         for job in self._to_start(active):
             self._guarded(job, self._start)
         alive = {job["id"] for job in active}
+        resting = {job["id"] for job in active if job["status"] == "paused"}
         self._end_idle_validators(alive)
-        # A job can be cancelled in the very moment in which its worker starts.
-        for job_id in self._kit.runner.at_work() - alive:
+        # A job can be cancelled or paused in the very moment when its worker starts.
+        for job_id in at_work - alive:
             self._kit.runner.stop(job_id, save=False)
-        return bool(active)
+        for job_id in at_work & resting:
+            self._kit.runner.stop(job_id, save=True)
+        return bool((alive - resting) | at_work)
 
     def _guarded(self, job: Row, act: Any) -> None:
         """A fault of ours fails one job, with a reason, and not the server."""
@@ -112,7 +136,9 @@ class Lifecycle:
             act(job)
         except OvertakenError:
             pass
-        except Exception:
+        except Exception as error:
+            if storage.refusal(error):  # the job waits until there is room again
+                raise
             log.exception("job %s cannot go on", job["id"])
             self._fail(
                 job,
@@ -128,6 +154,8 @@ class Lifecycle:
             self._validate(job)
         elif job["status"] == "running":
             self._follow(job)
+        elif job["status"] == "paused" and (lines := self._new_lines(job)):
+            self._tell(job, lines)
 
     def _waited(self, job: Row, seconds: float) -> bool:
         """Has the job been in its state for so long (by this server's knowledge)?"""
@@ -143,6 +171,8 @@ class Lifecycle:
             return
         elif error := found["error"]:
             self._fail(job, error["code"], error["message"], error["param"])
+        elif is_fine_tune(job["id"]):
+            self._queue_fine_tune(job)
         else:
             self._queue(job, found["examples"])
 
@@ -155,16 +185,22 @@ class Lifecycle:
 
     def _start_validation(self, job: Row) -> None:
         folder = self._kit.home.job(job["id"])
-        order = _order(job, self._kit)
+        order = orders.order(job, self._kit)
         self._validators[job["id"]] = validation.start(folder, order)
 
     def _queue(self, job: Row, examples: int) -> None:
-        base = _base_of(job)
-        given = json.loads(job["hyperparameters"])
-        resolved = hyperparameters.resolved(given, examples, base)
+        resolved = json.dumps(orders.resolved(job, examples))
         with story(self._kit, job["id"], "validating_files") as told:
-            told.set(status="queued", hyperparameters=json.dumps(resolved))
+            told.set(status="queued", hyperparameters=resolved)
             told.event(wording.VALIDATED, data={})
+
+    def _queue_fine_tune(self, job: Row) -> None:
+        """Its price is told before it is enqueued, so its tokens are counted first."""
+        if not self._counted(job):
+            return
+        tokens = validation.tokens(self._kit.home.job(job["id"])) or 0
+        with story(self._kit, job["id"], "validating_files") as told:
+            fine_tune_story.enqueue(told, orders.base_of(job), tokens)
 
     def _to_validate(self, active: list[Row]) -> list[Row]:
         """Jobs whose files may be looked at now."""
@@ -189,10 +225,15 @@ class Lifecycle:
             job
             for job in active
             if job["status"] == "queued"
+            and job["id"] not in busy  # paused and resumed, and still saving
             and self._waited(job, self._kit.settings.pace.queued)
         ]
         places = self._kit.runner.slots - len(busy)
-        return self._training_turns.next(queued, running, places)
+        starting = self._training_turns.next(queued, running, places, _EACH)
+        rest = [job for job in queued if job not in starting]
+        line = self._training_turns.line(rest, [*running, *starting])
+        self._positions.tell(line)
+        return starting
 
     def _start(self, job: Row) -> None:
         folder = self._kit.home.job(job["id"])
@@ -201,11 +242,16 @@ class Lifecycle:
                 job, "model_not_available", wording.base_gone(job["model"]), "model"
             )
             return
-        write_json(folder / contract.SPEC, _spec(job, self._kit))
+        examples = (validation.findings(folder) or {})["examples"]
+        resolved = orders.resolved(job, examples)
+        write_json(folder / contract.SPEC, orders.spec(job, self._kit, resolved))
+        self._stints.pop(job["id"], None)
         with story(self._kit, job["id"], "queued") as told:
-            told.set(status="running", starts=1)
-            told.event(wording.STARTED, data=None)
-        self._kit.runner.submit(job["id"])
+            told.set(status="running", starts=1, hyperparameters=json.dumps(resolved))
+            told.event(wording.started(job["id"]), data=None)
+        lines = self._new_lines(job)
+        if not (lines and lines[-1]["type"] in ("done", "error")):
+            self._kit.runner.submit(job["id"])
 
     def _follow(self, job: Row) -> None:
         lines = self._new_lines(job)
@@ -214,11 +260,14 @@ class Lifecycle:
             if not lines:
                 self._start_again(job)
         if lines:
-            with story(self._kit, job["id"], "running") as told:
-                ended = self._take_over(told, lines)
-            if ended:
-                checkpoints = self._kit.home.job(job["id"]) / contract.CHECKPOINTS
-                shutil.rmtree(checkpoints, ignore_errors=True)
+            self._tell(job, lines)
+
+    def _tell(self, job: Row, lines: list[dict[str, Any]]) -> None:
+        with story(self._kit, job["id"], job["status"]) as told:
+            ended = self._take_over(told, lines)
+        if ended:
+            checkpoints = self._kit.home.job(job["id"]) / contract.CHECKPOINTS
+            shutil.rmtree(checkpoints, ignore_errors=True)
 
     def _new_lines(self, job: Row) -> list[dict[str, Any]]:
         return self._kit.runner.events(job["id"], job["consumed_seq"], _BATCH)
@@ -233,21 +282,28 @@ class Lifecycle:
                     data = line["data"]
                     text = wording.step(data)
                     told.event(text, type="metrics", data=data, observed=line["t"])
-                    told.set(estimated_finish=self._estimate(told, data))
+                    if told.job["status"] == "running":
+                        told.set(estimated_finish=self._estimate(told, data))
                 case "message":
                     level, message = line["level"], line["message"]
                     told.event(message, level=level, data={}, observed=line["t"])
                 case "checkpoint":
                     seen = {"step": line["step"], "data": line["data"]}
+                    if is_fine_tune(told.job["id"]):
+                        fine_tune_story.epoch(told, line["data"])
                     snapshots.append(seen | {"time": told.time})
                 case "done":
-                    if not self._counted(told.job):
+                    # Paused in the last moment: it is done when it is resumed.
+                    if told.job["status"] == "paused" or not self._counted(told.job):
                         break  # come back to this line
-                    outcome.succeed(told, snapshots)
+                    old = is_fine_tune(told.job["id"])
+                    (fine_tune_story if old else outcome).succeed(told, snapshots)
                     ended = True
                 case "error":
                     outcome.fail(told, line["code"], line["message"], None)
                     ended = True
+                case "stopped" if line["saved"]:  # a pause
+                    outcome.publish_checkpoint(told, snapshots[-1])
                 case "stopped":
                     reason = "The training process was stopped from outside the server."
                     outcome.fail(told, "worker_stopped", reason, None)
@@ -273,8 +329,9 @@ class Lifecycle:
         remaining = int(data["total_steps"]) - int(data["step"])
         if self._kit.settings.deterministic:
             return told.time + remaining
-        since = self._since.get((told.job["id"], "running"), time.monotonic())
-        per_step = (time.monotonic() - since) / int(data["step"])
+        now, step = time.monotonic(), int(data["step"])
+        since, first = self._stints.setdefault(told.job["id"], (now, step - 1))
+        per_step = (now - since) / (step - first)
         return told.time + math.ceil(remaining * per_step)
 
     def _start_again(self, job: Row) -> None:
@@ -306,48 +363,3 @@ class Lifecycle:
             process = self._validators.pop(job_id)
             process.kill()
             process.wait()
-
-
-def _base_of(job: Row) -> catalog.Base:
-    base = catalog.base(job["base"])
-    if base is None:
-        raise LookupError(f"the catalog does not know {job['base']} any more")
-    return base
-
-
-def _order(job: Row, kit: Kit) -> dict[str, Any]:
-    """What the validation process is told."""
-    folder, base = kit.home.job(job["id"]), _base_of(job)
-    copies = {"training_file": jobs.TRAINING, "validation_file": jobs.VALIDATION}
-    return {
-        "files": [
-            {"param": param, "id": job[param], "path": str(folder / copy)}
-            for param, copy in copies.items()
-            if job[param]
-        ],
-        "encoding": base.encoding,
-        "example_tokens": base.training_example_tokens,
-    }
-
-
-def _spec(job: Row, kit: Kit) -> contract.Spec:
-    """What the worker is told."""
-    folder, base = kit.home.job(job["id"]), _base_of(job)
-    resolved = json.loads(job["hyperparameters"])
-    weights = job["base_weights"]
-    return {
-        "version": contract.VERSION,
-        "job_id": job["id"],
-        "method": "supervised",
-        "base_weights": weights,
-        "base_sha256": sha256(Path(weights)) if weights else kit.weights_sha256,
-        "training_file": str(folder / jobs.TRAINING),
-        "validation_file": str(folder / jobs.VALIDATION)
-        if job["validation_file"]
-        else None,
-        "hyperparameters": resolved,
-        "learning_rate": resolved["learning_rate_multiplier"] * base.learning_rate,
-        "seed": job["seed"],
-        "resume_from": None,
-        "pace_seconds_per_step": kit.settings.pace.step,
-    }

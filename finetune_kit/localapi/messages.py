@@ -24,22 +24,46 @@ def check(messages: Sequence[dict[str, Any]]) -> None:
             param="messages",
             code="empty_array",
         )
-    calls: set[str] = set()
     for index, message in enumerate(messages):
         _check_content(index, message)
-        calls |= {call["id"] for call in message.get("tool_calls") or ()}
-        if message["role"] == "tool" and message["tool_call_id"] not in calls:
-            raise ApiError(
-                400,
-                "Invalid parameter: messages with role 'tool' must be a response to a "
-                "preceeding message with 'tool_calls'.",
-                param=f"messages[{index}].role",
-            )
+    _check_calls(messages)
 
 
 def as_text(messages: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
     """Role and plain text of each message, as the engine takes them."""
     return [{"role": m["role"], "content": _text(m)} for m in messages]
+
+
+def _check_calls(messages: Sequence[dict[str, Any]]) -> None:
+    """Each tool message answers a call, and each call is answered at once."""
+    caller, open_calls = 0, list[str]()
+    for index, message in enumerate(messages):
+        if message["role"] == "tool":
+            if message["tool_call_id"] not in open_calls:
+                raise ApiError(
+                    400,
+                    "Invalid parameter: messages with role 'tool' must be a response "
+                    "to a preceeding message with 'tool_calls'.",
+                    param=f"messages[{index}].role",
+                )
+            open_calls.remove(message["tool_call_id"])
+            continue
+        if open_calls:
+            raise _unanswered(caller, open_calls)
+        caller = index
+        open_calls = [call["id"] for call in message.get("tool_calls") or ()]
+    if open_calls:
+        raise _unanswered(caller, open_calls)
+
+
+def _unanswered(index: int, calls: list[str]) -> ApiError:
+    return ApiError(
+        400,
+        "An assistant message with 'tool_calls' must be followed by tool messages "
+        "responding to each 'tool_call_id'. The following tool_call_ids did not have "
+        f"response messages: {', '.join(calls)}",
+        param=f"messages[{index}].tool_calls",
+    )
 
 
 def _check_content(index: int, message: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from datetime import datetime
 
 from finetune_kit.localapi.keys import ORGANIZATION
 
@@ -19,6 +20,14 @@ def sanitised(suffix: str | None) -> str:
 def fine_tuned_model(base: str, suffix: str | None, snapshot: str) -> str:
     """`ft:gpt-4o-mini-2024-07-18:personal::Ajo5kvNY`; no suffix, two colons."""
     return f"ft:{base}:{ORGANIZATION}:{sanitised(suffix)}:{snapshot}"
+
+
+def fine_tune_2023(base: str, suffix: str | None, made: datetime) -> str:
+    """`ada:ft-personal-2023-06-08-11-51-01`, with a suffix
+    `ada:ft-personal:my-suffix-2023-06-08-11-51-01`."""
+    plain = sanitised(suffix)
+    own = f":{plain}" if plain else ""
+    return f"{base}:ft-{ORGANIZATION}{own}-{made:%Y-%m-%d-%H-%M-%S}"
 
 
 def checkpoint(base: str, suffix: str | None, snapshot: str, step: int) -> str:

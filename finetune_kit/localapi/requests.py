@@ -6,8 +6,9 @@ of its defaults: unknown keys are refused, nothing is coerced ("12" is no seed),
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from functools import cache
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, wraps
 from typing import Any, NamedTuple
 
 from starlette.requests import Request
@@ -15,6 +16,7 @@ from starlette.requests import Request
 from finetune_kit.localapi.errors import ApiError
 
 JSON_LIMIT = 8 * 2**20  # bytes; larger bodies than this are files, not requests
+JSON_DEPTH = 64  # arrays and objects within each other; a JSON schema needs about 20
 
 # pydantic's error types -> what was expected, in the words of the service.
 _EXPECTED = {
@@ -40,6 +42,25 @@ class _Problem(NamedTuple):
     supported: str  # for literals: the values, quoted
 
 
+_loading = threading.RLock()
+
+
+def from_sdk(load: Callable[[], Any]) -> Callable[[], Any]:
+    """Make `load`, which imports a type of the SDK, run once and not beside another.
+
+    The SDK's modules import each other in circles: of two threads that begin at
+    different ends, one would see half a module.
+    """
+
+    @cache
+    @wraps(load)
+    def one_at_a_time() -> Any:
+        with _loading:
+            return load()
+
+    return one_at_a_time
+
+
 async def body(request: Request, schema: Any) -> dict[str, Any]:
     """The JSON object in the request's body, valid against the TypedDict `schema`.
 
@@ -58,11 +79,13 @@ async def json_object(request: Request) -> dict[str, Any]:
         # Lone surrogates parse, but can be neither stored nor sent back.
         json.dumps(document, ensure_ascii=False, allow_nan=False).encode()
     except RecursionError:
-        raise _unreadable("it is nested too deeply") from None
+        raise _too_deep() from None
     except UnicodeError:
         raise _unreadable("it is not valid UTF-8 text") from None
     except ValueError as error:
         raise _unreadable(str(error)) from None
+    if _deeper_than(JSON_DEPTH, document):
+        raise _too_deep()
     if not isinstance(document, dict):
         raise ApiError(
             400,
@@ -145,10 +168,11 @@ def _in_range(value: float, name: str, low: float, high: float, kind: str) -> No
 @cache
 def _validator(schema: Any) -> Any:
     """A pydantic validator for a TypedDict, with lazy iterables made into lists."""
-    from pydantic import TypeAdapter
-    from pydantic_core import SchemaValidator
+    with _loading:
+        from pydantic import TypeAdapter
+        from pydantic_core import SchemaValidator
 
-    return SchemaValidator(_eager(TypeAdapter(schema).core_schema))
+        return SchemaValidator(_eager(TypeAdapter(schema).core_schema))
 
 
 def _eager(schema: Any) -> Any:
@@ -297,6 +321,28 @@ def _name_of(value: Any) -> str:
             return "an array"
         case _:
             return "an object"
+
+
+def _deeper_than(limit: int, document: Any) -> bool:
+    """Are there more than `limit` arrays or objects within each other?"""
+    level = [document]
+    for _ in range(limit + 1):
+        level = [item for item in level if isinstance(item, dict | list)]
+        if not level:
+            return False
+        level = [
+            child
+            for item in level
+            for child in (item.values() if isinstance(item, dict) else item)
+        ]
+    return True
+
+
+def _too_deep() -> ApiError:
+    return _unreadable(
+        f"it is nested too deeply, at most {JSON_DEPTH} arrays and objects may lie "
+        "within each other"
+    )
 
 
 def _refuse_constant(name: str) -> None:

@@ -15,15 +15,24 @@ _COLUMNS = {
     "valid_loss": "valid_loss",
     "valid_mean_token_accuracy": "valid_mean_token_accuracy",
 }
+# Of method dpo besides; the service's names are not known, these are ours.
+_REWARD_COLUMNS = {
+    f"{kind}_reward_{figure}": f"{kind}_reward_{figure}"
+    for kind in ("train", "valid")
+    for figure in ("accuracy", "margin")
+}
 
 
 def step_metrics(metrics: Iterable[dict[str, Any]]) -> str:
     """CSV with one row a step; cells that were not computed stay empty."""
+    rows = list(metrics)
+    preferences = any("train_reward_margin" in data for data in rows)
+    columns = _COLUMNS | (_REWARD_COLUMNS if preferences else {})
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(_COLUMNS)
-    for data in metrics:
-        writer.writerow(_cell(data.get(key)) for key in _COLUMNS.values())
+    writer.writerow(columns)
+    for data in rows:
+        writer.writerow(cell(data.get(key)) for key in columns.values())
     return text.getvalue()
 
 
@@ -33,5 +42,5 @@ def content(csv_text: str, *, as_base64: bool) -> bytes:
     return base64.b64encode(plain) if as_base64 else plain
 
 
-def _cell(value: float | None) -> float | str:
+def cell(value: float | None) -> float | str:
     return "" if value is None else round(value, 5)

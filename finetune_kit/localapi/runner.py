@@ -66,6 +66,7 @@ class LocalRunner:
 
     def submit(self, job_id: str) -> None:
         folder = self._jobs / job_id
+        (folder / contract.STOP).unlink(missing_ok=True)  # of a pause
         # The worker writes to its folder itself; its output is for people only.
         child = processes.start_detached(
             [*self._worker, str(folder)], log=folder / _LOG
@@ -86,9 +87,11 @@ class LocalRunner:
         folder = self._jobs / job_id
         if not folder.exists() or self.status(job_id) == "ended":
             return
-        write_json(folder / contract.STOP, {"save": save})
         if not save:
+            write_json(folder / contract.STOP, {"save": False})
             processes.terminate(self._pid(job_id))
+        elif not (folder / contract.STOP).exists():
+            write_json(folder / contract.STOP, {"save": True})
 
     def events(self, job_id: str, after_seq: int, limit: int) -> list[dict[str, Any]]:
         start = seek = self._offsets.get(job_id, {}).get(after_seq, 0)

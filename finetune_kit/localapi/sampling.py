@@ -14,12 +14,7 @@ _MAX_STOPS = 4
 
 def check(params: dict[str, Any], vocab_size: int) -> None:
     """Refuse values out of the service's ranges (OpenAPI specification, 2026-08)."""
-    _decimal(params, "temperature", 0, 2)
-    _decimal(params, "top_p", 0, 1)
-    _decimal(params, "presence_penalty", -2, 2)
-    _decimal(params, "frequency_penalty", -2, 2)
-    _integer(params, "n", 1, 128)
-    _integer(params, "seed", -_INT64, _INT64 - 1)
+    _check_common(params, vocab_size)
     _integer(params, "max_tokens", 1, _INT64 - 1)
     _integer(params, "max_completion_tokens", 1, _INT64 - 1)
     _integer(params, "top_logprobs", 0, 20)
@@ -33,6 +28,24 @@ def check(params: dict[str, Any], vocab_size: int) -> None:
             param="max_tokens",
             code="invalid_parameter_combination",
         )
+
+
+def check_completion(params: dict[str, Any], vocab_size: int) -> None:
+    """The same for `/v1/completions`: `max_tokens` may be 0, `logprobs` is a number."""
+    _check_common(params, vocab_size)
+    _integer(params, "max_tokens", 0, _INT64 - 1)
+    _integer(params, "logprobs", 0, 5)
+    _integer(params, "best_of", 1, 20)
+
+
+def _check_common(params: dict[str, Any], vocab_size: int) -> None:
+    """What chats and completions have in common."""
+    _decimal(params, "temperature", 0, 2)
+    _decimal(params, "top_p", 0, 1)
+    _decimal(params, "presence_penalty", -2, 2)
+    _decimal(params, "frequency_penalty", -2, 2)
+    _integer(params, "n", 1, 128)
+    _integer(params, "seed", -_INT64, _INT64 - 1)
     if params.get("stream_options") is not None and not params.get("stream"):
         raise _only_with("stream_options", "stream")
     _check_stop(params.get("stop"))

@@ -22,11 +22,14 @@ from finetune_kit.localapi import app as application
 from finetune_kit.localapi import housekeeping, weights
 from finetune_kit.localapi.answers import Answers
 from finetune_kit.localapi.clock import Clock, DeterministicClock
+from finetune_kit.localapi.deliveries import Deliveries
+from finetune_kit.localapi.faults import Faults
 from finetune_kit.localapi.home import Home
 from finetune_kit.localapi.ids import DeterministicIds, Ids
 from finetune_kit.localapi.keys import Keys, workspace_key
 from finetune_kit.localapi.kit import Kit, Settings
 from finetune_kit.localapi.lifecycle import Lifecycle
+from finetune_kit.localapi.limits import Limits
 from finetune_kit.localapi.runner import LocalRunner, write_json
 from finetune_kit.localapi.store import Store
 
@@ -89,6 +92,8 @@ def assemble(settings: Settings, home: Home) -> Kit:
     )
     kit.lifecycle = Lifecycle(kit)
     kit.answers = Answers()
+    kit.deliveries = Deliveries(kit)
+    kit.faults, kit.limits = Faults(), Limits()
     return kit
 
 
@@ -157,16 +162,29 @@ async def _serve(kit: Kit, listening: socket.socket) -> None:
     # uvicorn raises the signal again after its shutdown; clean up then as well.
     signal.signal(signal.SIGTERM, _exit)
     _announce(kit, listening)
-    idle = asyncio.create_task(_stop_when_idle(app))
+    tasks = [
+        asyncio.create_task(_stop_when_idle(app)),
+        asyncio.create_task(_remove_expired(kit)),
+    ]
     await server.serve(sockets=[listening])
-    idle.cancel()
+    for task in tasks:
+        task.cancel()
+
+
+async def _remove_expired(kit: Kit) -> None:
+    while True:
+        await asyncio.sleep(_IDLE_INTERVAL)
+        try:
+            await asyncio.to_thread(housekeeping.remove_expired, kit)
+        except Exception:  # a full disk, say: the next look may succeed
+            log.exception("what has expired cannot be removed")
 
 
 async def _stop_when_idle(app: Starlette) -> None:
     kit: Kit = app.state.kit
     while True:
         await asyncio.sleep(_IDLE_INTERVAL)
-        if kit.lifecycle.active_jobs():
+        if any(job["status"] != "paused" for job in kit.lifecycle.active_jobs()):
             kit.latest_request = time.monotonic()
         if time.monotonic() - kit.latest_request > IDLE_LIMIT:
             log.info("nothing to do for %s h: stopping", IDLE_LIMIT // 3600)

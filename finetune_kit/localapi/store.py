@@ -4,6 +4,7 @@ Each thread has its own connection, so that a poll never waits for a transaction
 the job thread; writers take turns under one lock.
 """
 
+import contextlib
 import shutil
 import sqlite3
 import threading
@@ -13,8 +14,6 @@ from pathlib import Path
 from typing import Any
 
 from finetune_kit.localapi.filesystem import is_network
-
-VERSION = 1  # PRAGMA user_version
 
 _SCHEMA = """
 CREATE TABLE files (
@@ -88,13 +87,75 @@ CREATE TABLE models (
 );
 CREATE TABLE facts (name TEXT PRIMARY KEY, value INTEGER NOT NULL);
 """
-TABLES = ("files", "jobs", "events", "checkpoints", "models", "facts")
+# PRAGMA user_version -> what leads to it from the version before.
+_STEPS = {
+    1: _SCHEMA,
+    2: """
+ALTER TABLE jobs ADD COLUMN method TEXT NOT NULL DEFAULT 'supervised';
+CREATE TABLE uploads (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    bytes INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,       -- of the upload
+    filename TEXT NOT NULL,
+    purpose TEXT NOT NULL,
+    mime_type TEXT NOT NULL,
+    file_lifetime INTEGER,             -- seconds from the file's creation
+    status TEXT NOT NULL,              -- pending, completed, cancelled
+    file_id TEXT
+);
+CREATE TABLE parts (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    upload_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    bytes INTEGER NOT NULL
+);
+CREATE INDEX parts_by_upload ON parts (upload_id, seq);
+CREATE TABLE webhook_endpoints (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    updated_at INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    url TEXT NOT NULL,
+    event_types TEXT NOT NULL,         -- JSON
+    secret TEXT NOT NULL,
+    old_secret TEXT,
+    old_secret_until INTEGER
+);
+CREATE TABLE webhook_deliveries (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL,                  -- of the event
+    endpoint_id TEXT NOT NULL,
+    body TEXT NOT NULL,
+    attempts INTEGER NOT NULL DEFAULT 0,
+    due REAL NOT NULL                  -- Unix time of the next attempt
+);
+""",
+}
+VERSION = max(_STEPS)
+TABLES = (
+    "files",
+    "jobs",
+    "events",
+    "checkpoints",
+    "models",
+    "facts",
+    "uploads",
+    "parts",
+    "webhook_endpoints",
+    "webhook_deliveries",
+)
 
 
 class Store:
     """Opens (or makes) the database at `path`.
 
-    Raises RuntimeError for a database that a newer version wrote.
+    Raises RuntimeError for a database that a newer version wrote, or a damaged one.
     """
 
     def __init__(self, path: Path) -> None:
@@ -104,7 +165,12 @@ class Store:
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
         self._writing = threading.Lock()
-        self._migrate()
+        _keep_private(path)
+        try:
+            self._refuse_damaged()
+            self._migrate()
+        except sqlite3.DatabaseError as error:
+            raise _damaged(path, str(error)) from None
 
     def all(self, sql: str, *parameters: Any) -> list[sqlite3.Row]:
         return self._connection().execute(sql, parameters).fetchall()
@@ -121,10 +187,11 @@ class Store:
             connection.execute("BEGIN IMMEDIATE")
             try:
                 yield connection
+                connection.execute("COMMIT")
             except BaseException:
-                connection.execute("ROLLBACK")
+                if connection.in_transaction:  # a full disk ends it by itself
+                    connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
 
     def fact(self, name: str) -> int:
         """A number the server remembers about itself; 0 before it was set."""
@@ -168,6 +235,11 @@ class Store:
             self._connections.append(connection)
         return connection
 
+    def _refuse_damaged(self) -> None:
+        found = self._connection().execute("PRAGMA quick_check(1)").fetchone()[0]
+        if found != "ok":
+            raise _damaged(self.path, str(found).splitlines()[-1])
+
     def _migrate(self) -> None:
         connection = self._connection()
         found = int(connection.execute("PRAGMA user_version").fetchone()[0])
@@ -177,10 +249,35 @@ class Store:
                 f"this one knows {VERSION}). Update finetune-kit, or start on another "
                 "workspace with --home."
             )
-        if found == 0:
+        if 0 < found < VERSION:
+            self._back_up(connection, found)
+        for version in range(found + 1, VERSION + 1):
             connection.executescript(
-                f"BEGIN; {_SCHEMA} PRAGMA user_version = {VERSION}; COMMIT;"
+                f"BEGIN; {_STEPS[version]} PRAGMA user_version = {version}; COMMIT;"
             )
+
+    def _back_up(self, connection: sqlite3.Connection, version: int) -> None:
+        """A copy beside the database, for those who go back to an older program."""
+        target = sqlite3.connect(self.path.with_suffix(f".before-{version + 1}"))
+        with contextlib.closing(target):
+            connection.backup(target)
+
+
+def _keep_private(path: Path) -> None:
+    """Readable by its owner alone; SQLite gives its side files the same mode."""
+    path.touch(mode=0o600)
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(name).chmod(0o600)
+
+
+def _damaged(path: Path, reason: str) -> RuntimeError:
+    return RuntimeError(
+        f"The database {path} is damaged ({reason}). Put back a copy of it if you have "
+        f"one. Else rename the folder {path.parent}: the local API then starts with an "
+        "empty one, and the files and models of finished jobs stay in the old one, "
+        "under files and models."
+    )
 
 
 def copy_file(source: Path, target: Path) -> None:

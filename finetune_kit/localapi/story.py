@@ -6,9 +6,10 @@ from contextlib import contextmanager
 from sqlite3 import Connection, Row
 from typing import Any
 
+from finetune_kit.localapi import deliveries
 from finetune_kit.localapi.kit import Kit
 
-ACTIVE = ("validating_files", "queued", "running")
+ACTIVE = ("validating_files", "queued", "running", "paused")
 
 
 class OvertakenError(Exception):
@@ -56,6 +57,8 @@ class Story:
         """Enter a terminal state now."""
         self.time = self.kit.clock.after(self.time)
         self.set(status=status, finished_at=self.time, estimated_finish=None, **columns)
+        owner, job_id = self.job["owner"], self.job["id"]
+        deliveries.announce(self.kit, self.db, owner, job_id, status, self.time)
         self.kit.clock.catch_up(self.time)
 
 
@@ -69,6 +72,7 @@ def story(kit: Kit, job_id: str, *statuses: str) -> Iterator[Story]:
         told = Story(kit, db, job)
         yield told
         told.set(latest_at=told.time)
+    kit.deliveries.wake()
 
 
 def add_event(

@@ -1,5 +1,7 @@
 """Whose turn it is, when more jobs wait than can be worked on: fair between users."""
 
+import copy
+import math
 from collections import Counter
 from collections.abc import Iterable
 from sqlite3 import Row
@@ -13,15 +15,23 @@ class Turns:
         self._latest: dict[str, int] = {}  # owner -> number of the latest turn
 
     def next(
-        self, waiting: list[Row], at_work: Iterable[Row], places: int
+        self,
+        waiting: list[Row],
+        at_work: Iterable[Row],
+        places: int,
+        each: float = math.inf,
     ) -> list[Row]:
         """Up to `places` of the waiting jobs: of who has least at work, then of who
-        has waited longest for a turn, then the oldest."""
+        has waited longest for a turn, then the oldest. At most `each` of one owner
+        are at work at once."""
         busy = Counter(job["owner"] for job in at_work)
         waiting, chosen = list(waiting), list[Row]()
-        while waiting and len(chosen) < places:
+        while len(chosen) < places:
+            admitted = [job for job in waiting if busy[job["owner"]] < each]
+            if not admitted:
+                break
             job = min(
-                waiting,
+                admitted,
                 key=lambda job: (
                     busy[job["owner"]],
                     self._latest.get(job["owner"], 0),
@@ -34,3 +44,8 @@ class Turns:
             busy[job["owner"]] += 1
             chosen.append(job)
         return chosen
+
+    def line(self, waiting: list[Row], at_work: Iterable[Row]) -> list[Row]:
+        """The waiting jobs in the order in which they will have their turns, as it
+        looks now; nobody's turn is taken by looking."""
+        return copy.deepcopy(self).next(waiting, at_work, len(waiting))

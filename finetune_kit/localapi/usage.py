@@ -36,6 +36,14 @@ async def of_texts(texts: Sequence[str], base: str) -> int:
     return await _off_the_loop(_texts, texts, _encoding(base))
 
 
+async def text_of(tokens: Sequence[int], base: str) -> str:
+    """What tokens of the catalog's model `base` say; KeyError, OverflowError or
+    ValueError for a number that is none of them."""
+    loop = asyncio.get_running_loop()
+    text: str = await loop.run_in_executor(_counting, _decode, tokens, _encoding(base))
+    return text
+
+
 def usage(prompt_tokens: int, completion_tokens: int) -> dict[str, Any]:
     """The `usage` object; the engine caches, reasons and predicts nothing."""
     return {
@@ -69,6 +77,12 @@ def _texts(texts: Sequence[str], encoding: str) -> int:
 
     vocabulary = tokens.encoding(encoding)
     return sum(len(vocabulary.encode_ordinary(text)) for text in texts)
+
+
+def _decode(tokens: Sequence[int], encoding: str) -> str:
+    from finetune_kit.dataset.tokens import encoding as vocabulary
+
+    return vocabulary(encoding).decode(tokens)
 
 
 def _encoding(base: str) -> str:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from finetune_kit.localapi.runner import write_json
 
@@ -17,12 +17,19 @@ VERSION = 1
 _ORDER = "validate.json"
 _FINDINGS = "validated.json"
 _TOKENS = "tokens.json"
+_FORMATS = {
+    "chat": "one object with 'messages'",
+    "completion": "one object with 'prompt' and 'completion'",
+    "preference": "one object with 'input' and two outputs",
+}
 
 
 def start(folder: Path, order: dict[str, Any]) -> subprocess.Popen[bytes]:
     """Start a look at the files that `order` names.
 
-    `order`: "files" (a list of {"param", "id", "path"}), "encoding", "example_tokens".
+    `order`: "files" (a list of {"param", "id", "path"}), "format" and "min_examples"
+    that they must have, "classes" ({"n_classes", "positive_class"} of a classification,
+    or null), "encoding", "example_tokens".
     """
     write_json(folder / _ORDER, {"version": VERSION, **order})
     with (folder / "validation.log").open("ab") as log:
@@ -50,10 +57,12 @@ def validate(folder: Path) -> None:
     order = json.loads((folder / _ORDER).read_text(encoding="utf-8"))
     error, examples = None, 0
     for file in order["files"]:
-        file_error, file_examples = _look(file)
+        file_error, file_examples = _look(file, order["format"], order["min_examples"])
         error = error or file_error
         if file["param"] == "training_file":
             examples = file_examples
+    if error is None and order["classes"]:
+        error = _wrong_classes(order)
     write_json(
         folder / _FINDINGS, {"version": VERSION, "error": error, "examples": examples}
     )
@@ -63,32 +72,80 @@ def validate(folder: Path) -> None:
         write_json(folder / _TOKENS, {"version": VERSION, "tokens": count})
 
 
-def _look(file: dict[str, Any]) -> tuple[dict[str, str] | None, int]:
+def _look(
+    file: dict[str, Any], wanted: str, min_examples: int
+) -> tuple[dict[str, str] | None, int]:
     """The service's error for one file (None: fine) and its number of examples."""
     from finetune_kit.dataset import check
 
     param, file_id = file["param"], file["id"]
-    report = check(Path(file["path"]), structure_only=True)
+    method: Literal["supervised", "dpo"]
+    method = "dpo" if wanted == "preference" else "supervised"
+    report = check(Path(file["path"]), method=method, structure_only=True)
+    if report.examples >= min_examples:
+        few = [found for found in report.findings if found.code == "too_few_examples"]
+        report.findings = [found for found in report.findings if found not in few]
     error = report.service_error(file_kind=param, file_id=file_id)
-    if error is None and report.format != "chat":
+    if error is None and report.format != wanted:
         kind = param.replace("_", " ")
         message = (
             f"The job failed due to an invalid {kind}. Invalid file format. Input file "
-            f"{file_id} is in the fine-tune-{report.format} format, but this API "
-            "trains on the fine-tune-chat format: one object with 'messages' per line."
+            f"{file_id} is in the fine-tune-{report.format} format, but this model and "
+            f"method train on the fine-tune-{wanted} format: {_FORMATS[wanted]} per "
+            "line."
         )
         error = {"code": f"invalid_{param}", "param": param, "message": message}
     return error, report.examples
+
+
+def _wrong_classes(order: dict[str, Any]) -> dict[str, str] | None:
+    """Classes are the distinct completions; the service's error where their number,
+    or the positive one, is not as the request says."""
+    wanted = order["classes"]
+    found = {
+        example["completion"].strip()
+        for file in order["files"]
+        for example in _examples(Path(file["path"]))
+    }
+    expected, positive = wanted["n_classes"], wanted["positive_class"]
+    training = order["files"][0]["id"]
+    if len(found) != expected:
+        message = (
+            f"The number of classes in {training} does not match the number of classes "
+            f"specified in the hyperparameters: {len(found)} different completions, "
+            f"{expected} expected. Each completion is one class, word for word."
+        )
+        param = "classification_n_classes"
+    elif positive is not None and positive.strip() not in found:
+        message = (
+            f"The positive class '{positive}' is not among the completions of "
+            f"{training}: {', '.join(sorted(found))[:200]}."
+        )
+        param = "classification_positive_class"
+    else:
+        return None
+    return {"code": "invalid_training_file", "param": param, "message": message}
 
 
 def _count_tokens(path: Path, encoding: str, example_tokens: int) -> int:
     """Each example counts up to the model's limit (contract 2.5)."""
     from finetune_kit.dataset import tokens
 
-    return sum(
-        min(tokens.chat_tokens(example["messages"], encoding), example_tokens)
-        for example in _examples(path)
-    )
+    def count(example: dict[str, Any]) -> int:
+        if "prompt" in example:
+            texts = (example["prompt"], example["completion"])
+            return sum(tokens.count(text, encoding) for text in texts)
+        return tokens.chat_tokens(_messages(example), encoding)
+
+    return sum(min(count(example), example_tokens) for example in _examples(path))
+
+
+def _messages(example: dict[str, Any]) -> list[dict[str, Any]]:
+    """All messages of an example; of a pair, the input and both outputs."""
+    if "messages" in example:
+        return list(example["messages"])
+    outputs = example["preferred_output"] + example["non_preferred_output"]
+    return [*example["input"]["messages"], *outputs]
 
 
 def _examples(path: Path) -> Iterator[dict[str, Any]]:

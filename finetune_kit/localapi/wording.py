@@ -1,10 +1,13 @@
-"""What events say, in the service's words (contract 2.2)."""
+"""What events say, in the service's words (contract 2.2; of 2023: 5.2)."""
 
 from typing import Any
 
+from finetune_kit.localapi.ids import is_fine_tune
+
 
 def created(job_id: str) -> str:
-    return f"Created fine-tuning job: {job_id}"
+    kind = "fine-tune" if is_fine_tune(job_id) else "fine-tuning job"
+    return f"Created {kind}: {job_id}"
 
 
 def validating(training_file: str, validation_file: str | None) -> str:
@@ -15,9 +18,31 @@ def validating(training_file: str, validation_file: str | None) -> str:
 
 
 VALIDATED = "Files validated, moving job to queued state"
-STARTED = "Fine-tuning job started"
 SUCCEEDED = "The job has successfully completed"
-CANCELLED = "The job was cancelled"
+PAUSED = "The job was paused"
+RESUMED = "The job was resumed, moving job to queued state"
+NO_INTEGRATIONS = (
+    "The integrations of this job are noted, but not served: the local API sends "
+    "nothing to Weights & Biases"
+)
+
+
+def started(job_id: str) -> str:
+    return "Fine-tune started" if is_fine_tune(job_id) else "Fine-tuning job started"
+
+
+def cancelled(job_id: str) -> str:
+    return "Fine-tune cancelled" if is_fine_tune(job_id) else "The job was cancelled"
+
+
+def failed(job_id: str, reason: str) -> str:
+    return f"Fine-tune failed. {reason}" if is_fine_tune(job_id) else reason
+
+
+def waiting(ahead: int) -> str:
+    """`ahead` jobs are served before this one."""
+    return f"Fine-tuning job is waiting in the queue. Queue number: {ahead}"
+
 
 _LOSSES = {
     "train_loss": "training",

@@ -11,6 +11,7 @@ from click.testing import CliRunner
 from finetune_kit import local_server
 from finetune_kit.cli import main
 from tests.learner import PROVERBS, ROOT, chat_file, faulty_file, fresh_home
+from tests.localapi.running import jsonl, preference_rows, until
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -55,6 +56,69 @@ def test_files_are_uploaded_listed_read_and_deleted(tmp_path):
     assert run_json("files", "delete", file["id"])["deleted"] is True
     said = run("files", "get", file["id"], code=1)
     assert said == f"Error: No such File object: {file['id']} (param: id)\n"
+
+
+def test_a_file_can_be_sent_in_parts_and_given_an_end(tmp_path):
+    path = chat_file(tmp_path / "long.jsonl", 40)
+    sent = ("files", "create", path, "--part-size", 4000, "--expires-after", 7200)
+    file = run_json(*sent)
+    assert file["expires_at"] == file["created_at"] + 7200
+    assert run("files", "content", file["id"]) == path.read_text(encoding="utf-8")
+    whole = run_json("files", "create", path, "--expires-after", 3600)
+    assert whole["expires_at"] == whole["created_at"] + 3600
+
+
+def test_a_job_that_is_refused_leaves_no_file_behind(tmp_path):
+    path = chat_file(tmp_path / "orphan.jsonl", 10)
+    said = run("jobs", "create", "-m", "gpt-9", "-t", path, "-v", path, code=1)
+    assert "gpt-9 is not available for fine-tuning" in said
+    names = [file["filename"] for file in run_json("files", "list")]
+    assert "orphan.jsonl" not in names
+
+
+def test_a_hyperparameter_of_zero_is_sent_and_refused(tmp_path):
+    path = chat_file(tmp_path / "zero.jsonl", 10)
+    create = ("jobs", "create", "-m", "tinygpt", "-t", path)
+    assert "Expected a value >= 1" in run(*create, "--n-epochs", 0, code=1)
+    assert "> 0" in run(*create, "--learning-rate-multiplier", 0, code=1)
+
+
+def test_jobs_are_found_by_the_metadata_they_were_created_with(tmp_path):
+    path = chat_file(tmp_path / "tagged.jsonl", 10)
+    create = ("jobs", "create", "-m", "tinygpt", "-t", path, "--n-epochs", 1)
+    job = run_json(*create, "--metadata", "lesson=7", "--metadata", "who=me=you")
+    assert job["metadata"] == {"lesson": "7", "who": "me=you"}
+    found = run_json("jobs", "list", "--metadata", "lesson=7")
+    assert [each["id"] for each in found] == [job["id"]]
+    assert "KEY=VALUE" in run("jobs", "list", "--metadata", "lesson", code=2)
+    run("jobs", "follow", job["id"])
+
+
+def test_a_job_can_be_paused_and_resumed(tmp_path):
+    path = chat_file(tmp_path / "long.jsonl", 100)
+    create = ("jobs", "create", "-m", "tinygpt", "-t", path)
+    job = run_json(*create, "--n-epochs", 20)["id"]
+    until(lambda: run_json("jobs", "get", job)["status"], lambda s: s == "running")
+    assert run_json("jobs", "pause", job)["status"] == "paused"
+    assert run_json("jobs", "resume", job)["status"] == "queued"
+    assert run_json("jobs", "cancel", job)["status"] == "cancelled"
+
+
+def test_dpo_trains_from_the_command_line(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_bytes(jsonl(preference_rows(12)))
+    create = ("jobs", "create", "-m", "tinygpt", "-t", path, "--method", "dpo")
+    job = run_json(*create, "--beta", 0.5, "--n-epochs", 1)
+    assert job["method"]["dpo"]["hyperparameters"]["beta"] == 0.5
+    run("jobs", "follow", job["id"])
+
+
+def test_webhooks_are_made_listed_and_removed():
+    made = run_json("webhooks", "create", "http://127.0.0.1:9/", "--name", "mine")
+    assert made["signing_secret"].startswith("whsec_")
+    (listed,) = run_json("webhooks", "list")
+    assert (listed["id"], len(listed["event_types"])) == (made["id"], 3)
+    assert run_json("webhooks", "delete", made["id"])["deleted"] is True
 
 
 def test_a_table_shows_an_id_in_one_piece(job):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from tests.clients.conftest import OPENAI_2
+from tests.clients.conftest import OPENAI_1, OPENAI_2
 from tests.learner import fresh_home
 from tests.localapi.running import FIRST_KEY, RunningServer
 
@@ -39,9 +40,14 @@ def test_the_core_flow_under_the_installed_openai(server: RunningServer) -> None
 
 
 @pytest.mark.clients
-def test_the_core_flow_under_openai_2(server: RunningServer, openai_2: Path) -> None:
-    said = run(openai_2, CORE_FLOW, f"{server.origin}/v1", FIRST_KEY)
-    assert said == f"the core flow works with openai {NUMBER_2}\n"
+@pytest.mark.parametrize("requirement", [OPENAI_1, OPENAI_2])
+def test_the_core_flow_under_an_older_openai(
+    server: RunningServer, python_with: Callable[[str], Path], requirement: str
+) -> None:
+    python = python_with(requirement)
+    said = run(python, CORE_FLOW, f"{server.origin}/v1", FIRST_KEY)
+    number = requirement.partition("==")[2]
+    assert said == f"the core flow works with openai {number}\n"
 
 
 @pytest.mark.clients

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.contract import calls, fidelity
 from tests.localapi.running import RunningServer, chat_rows, upload
 
 
@@ -20,6 +21,16 @@ def server(tmp_path_factory):
 @pytest.fixture(scope="session")
 def client(server):
     return server.client()
+
+
+@pytest.fixture(scope="session")
+def scene(server):
+    return calls.Scene(server, server.client(calls.KEY))
+
+
+@pytest.fixture(scope="session")
+def verdicts(scene):
+    return fidelity.verdicts(scene)
 
 
 @pytest.fixture(scope="session")

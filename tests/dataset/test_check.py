@@ -210,8 +210,8 @@ def test_preference_lines_need_method_dpo():
         }
         for n in range(12)
     ]
-    assert only(check(rows)).code == "wrong_method"
-    assert check(rows, method="dpo").findings == []
+    assert only(check(rows, method="supervised")).code == "wrong_method"
+    assert check(rows).findings == []
 
 
 def test_reinforcement_lines_need_their_method():
@@ -219,8 +219,8 @@ def test_reinforcement_lines_need_their_method():
         {"messages": [{"role": "user", "content": f"{n}+1?"}], "answer": n + 1}
         for n in range(12)
     ]
-    assert only(check(rows)).code == "wrong_method"
-    assert check(rows, method="reinforcement").findings == []
+    assert only(check(rows, method="supervised")).code == "wrong_method"
+    assert check(rows).findings == []
 
 
 def test_thousands_of_equal_problems_are_listed_up_to_a_number(
@@ -245,3 +245,11 @@ def test_a_long_file_is_read_in_little_memory(tmp_path: Path):
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < size / 5
+
+
+def test_a_file_is_held_to_the_method_that_its_format_is_made_for():
+    preferences = Path(__file__).parents[2] / "data" / "preferences" / "train.jsonl"
+    assert check(preferences).method == "dpo"
+    assert check(preferences).ok
+    codes = {found.code for found in check(preferences, method="supervised").errors}
+    assert codes == {"wrong_method"}

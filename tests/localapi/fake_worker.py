@@ -20,19 +20,26 @@ total = per_epoch * parameters["n_epochs"]
 multiplier = parameters["learning_rate_multiplier"]
 pause = multiplier if multiplier < 1 else 0
 path = folder / "events.jsonl"
-written = path.read_bytes().count(b"\n") if path.exists() else 0
-seq = 0
+earlier = list(map(json.loads, path.read_text().splitlines())) if path.exists() else []
+reached = max((e["data"]["step"] for e in earlier if e["type"] == "metrics"), default=0)
+seq = len(earlier)
 
 
 def write(kind, **fields):
-    """Append a line unless an earlier run of this worker has written it."""
     global seq
     seq += 1
-    if seq <= written:
-        return
     line = json.dumps({"seq": seq, "t": time.time(), "type": kind, **fields})
     with path.open("a", encoding="utf-8", newline="\n") as file:
         file.write(line + "\n")
+
+
+def save(step):
+    """A checkpoint, once."""
+    checkpoint = folder / "ckpt" / f"step-{step}"
+    if not checkpoint.exists():
+        checkpoint.mkdir(parents=True)
+        (checkpoint / "weights.npz").write_bytes(b"weights of step %d" % step)
+        write("checkpoint", step=step, path=f"ckpt/step-{step}", data=metrics(step))
 
 
 def metrics(step):
@@ -48,10 +55,7 @@ def metrics(step):
 
 
 (folder / "worker.pid").write_text(str(os.getpid()), encoding="utf-8")
-for step in range(1, total + 1):
-    if (folder / "stop.json").exists():
-        write("stopped", saved=False, path=None)
-        sys.exit()
+for step in range(reached + 1, total + 1):
     if step == 3 and seed == 13:
         print("out of memory", flush=True)
         os._exit(9)
@@ -59,12 +63,13 @@ for step in range(1, total + 1):
         write("error", code="server_error", message="The loss is not a number.")
         sys.exit(1)
     write("metrics", data=metrics(step))
-    if seq > written:
-        time.sleep(pause)
+    time.sleep(pause)
     if step % per_epoch == 0:
-        checkpoint = folder / "ckpt" / f"step-{step}"
-        checkpoint.mkdir(parents=True, exist_ok=True)
-        (checkpoint / "weights.npz").write_bytes(b"weights of step %d" % step)
-        place = f"ckpt/step-{step}"
-        write("checkpoint", step=step, path=place, data=metrics(step))
+        save(step)
+    if (folder / "stop.json").exists():
+        wanted = json.loads((folder / "stop.json").read_text(encoding="utf-8"))["save"]
+        if wanted:
+            save(step)
+        write("stopped", saved=wanted, path=None)
+        sys.exit()
 write("done", step=total, path=f"ckpt/step-{total}")

@@ -125,7 +125,28 @@ def jsonl(rows):
     return "".join(json.dumps(row) + "\n" for row in rows).encode()
 
 
+def advance(server, seconds):
+    """Let the server believe that so much time went by."""
+    admin = server.client(server.own_key)
+    url = f"{server.origin}/_kit/clock"
+    return admin.post(url, body={"seconds": seconds}, cast_to=object)
+
+
 def upload(client, rows=None, *, name="train.jsonl", purpose="fine-tune"):
     """Upload rows (12 valid ones by default), or raw bytes; the file's id."""
     content = rows if isinstance(rows, bytes) else jsonl(rows or chat_rows(12))
     return client.files.create(file=(name, content), purpose=purpose).id
+
+
+def preference_rows(count, preferred="Festina lente.", other="I do not know."):
+    """`count` valid pairs for method dpo."""
+    return [
+        {
+            "input": {
+                "messages": [{"role": "user", "content": f"What about {number}?"}]
+            },
+            "preferred_output": [{"role": "assistant", "content": preferred}],
+            "non_preferred_output": [{"role": "assistant", "content": other}],
+        }
+        for number in range(1, count + 1)
+    ]

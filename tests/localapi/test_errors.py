@@ -152,7 +152,7 @@ NESTED = "method.supervised.hyperparameters"
         ({TOP: []}, TOP, "invalid_type"),
         ({"method": {}}, "method.type", "missing_required_parameter"),
         ({"method": {"type": "sft"}}, "method.type", "invalid_value"),
-        ({"method": {"type": "dpo"}}, "method.type", "invalid_value"),
+        ({"method": {"type": "dpo", "sft": {}}}, "method.sft", "unknown_parameter"),
         (
             {"method": {"type": "supervised", "dpo": {}}},
             "method.dpo",
@@ -177,9 +177,9 @@ NESTED = "method.supervised.hyperparameters"
         ({"metadata": {"k" * 65: ""}}, "metadata", "string_above_max_length"),
         ({"metadata": {"k": "v" * 513}}, "metadata.k", "string_above_max_length"),
         (
-            {"integrations": [{"type": "wandb", "wandb": {"project": "p"}}]},
-            "integrations",
-            "invalid_value",
+            {"integrations": [{"type": "wandb", "wandb": {"project": ""}}]},
+            "integrations[0].wandb.project",
+            "string_below_min_length",
         ),
         (
             {"integrations": [{"type": "wandb", "wandb": {}}]},

@@ -7,7 +7,7 @@ from pathlib import Path
 import openai
 import pytest
 
-from tests.localapi.running import chat_rows, jsonl, upload
+from tests.localapi.running import RunningServer, advance, chat_rows, jsonl, upload
 
 
 def test_an_upload_comes_back_as_a_processed_file(client):
@@ -86,7 +86,85 @@ def test_a_large_upload_does_not_fill_the_memory(server, client):
         status = Path(f"/proc/{server.info['pid']}/status").read_text("utf-8")
         return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1024
 
+    question = [{"role": "user", "content": "Hello"}]
+    client.chat.completions.create(model="tinygpt", messages=question, max_tokens=1)
     row = jsonl(chat_rows(1))
-    before = megabytes()
+    before = megabytes()  # with all that the server loads while it warms up
     upload(client, row * (64 * 2**20 // len(row)))
     assert megabytes() - before < 16
+
+
+def test_a_file_that_has_expired_is_gone_from_everywhere(tmp_path):
+    after = {"anchor": "created_at", "seconds": 3600}
+    with RunningServer(tmp_path, fake=True) as server:
+        client = server.client()
+        kept = upload(client)
+        file = client.files.create(
+            file=("a.jsonl", jsonl(chat_rows(12))),
+            purpose="fine-tune",
+            expires_after=after,
+        )
+        batch = upload(client, purpose="batch")
+        advance(server, 3000)
+        assert client.files.retrieve(file.id) == file
+        advance(server, 700)
+        with pytest.raises(openai.NotFoundError):
+            client.files.retrieve(file.id)
+        with pytest.raises(openai.BadRequestError, match="does not exist"):
+            client.fine_tuning.jobs.create(model="tinygpt", training_file=file.id)
+        assert not (server.folder / "files" / file.id).exists()
+        assert [file.id for file in client.files.list()] == [batch, kept]
+        advance(server, 30 * 24 * 3600)  # a batch file's life, unless said otherwise
+        assert [file.id for file in client.files.list()] == [kept]
+
+
+@pytest.mark.parametrize("seconds", [3599, 2_592_001])
+def test_a_life_outside_an_hour_to_thirty_days_is_refused(client, seconds):
+    after = {"anchor": "created_at", "seconds": seconds}
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.files.create(
+            file=("a.txt", b"x"), purpose="user_data", expires_after=after
+        )
+    assert refused.value.param == "expires_after[seconds]"
+
+
+@pytest.mark.parametrize(
+    "purpose", ["assistants", "batch", "user_data", "vision", "evals"]
+)
+def test_every_purpose_of_the_service_is_taken(client, purpose):
+    file = client.files.create(file=("any.jsonl", b"{}\n"), purpose=purpose)
+    assert file.purpose == purpose
+    assert (file.expires_at is not None) == (purpose == "batch")
+
+
+def test_a_batch_file_must_be_jsonl(client):
+    with pytest.raises(openai.BadRequestError, match="Purpose 'batch' accepts only"):
+        upload(client, b"x", name="a.txt", purpose="batch")
+
+
+@pytest.mark.parametrize("limit", [0, 10_001, -1])
+def test_a_page_of_files_has_one_to_ten_thousand(client, limit):
+    with pytest.raises(openai.BadRequestError) as refused:
+        client.files.list(limit=limit)
+    assert refused.value.param == "limit"
+
+
+def test_a_page_goes_on_after_an_item_in_either_order(client):
+    ids = [upload(client, name=f"after{number}.jsonl") for number in range(3)]
+    newest = client.files.list(after=ids[2], limit=1)
+    assert (newest.data[0].id, newest.has_more) == (ids[1], True)
+    oldest = client.files.list(after=ids[0], limit=5, order="asc")
+    assert [file.id for file in oldest.data] == ids[1:]
+    assert oldest.has_more is False
+    with pytest.raises(openai.BadRequestError, match="asc"):
+        client.files.list(order="newest")
+
+
+def test_a_download_carries_its_name_and_length(client):
+    content = jsonl(chat_rows(10))
+    file = client.files.create(file=("Übung 1.jsonl", content), purpose="fine-tune")
+    reply = client.files.with_raw_response.content(file.id)
+    assert reply.headers["content-type"] == "application/octet-stream"
+    assert reply.headers["content-length"] == str(len(content))
+    assert "%C3%9Cbung%201.jsonl" in reply.headers["content-disposition"]
+    assert reply.headers["x-request-id"].startswith("req_")

@@ -28,7 +28,8 @@ def test_auto_batch_size_is_a_five_hundredth_of_the_examples(examples, size):
 @given(examples=st.integers(1, 10**7))
 def test_auto_always_gives_values_that_a_request_may_give(examples):
     base = catalog.base("gpt-4o-mini")
-    resolved = hyperparameters.resolved(hyperparameters.AUTO, examples, base)
+    automatic = hyperparameters.of_request({})
+    resolved = hyperparameters.resolved(automatic, examples, base)
     assert hyperparameters.of_request({"hyperparameters": resolved}) == resolved
 
 

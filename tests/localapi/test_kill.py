@@ -1,8 +1,15 @@
 """`kill -9` of the server in the middle of a job: nothing is lost, nothing doubled."""
 
+import contextlib
+import json
+import os
+import random
+import signal
+import time
+
 import pytest
 
-from tests.localapi.running import RunningServer, chat_rows, until, upload
+from tests.localapi.running import RunningServer, chat_rows, jsonl, until, upload
 
 
 def assert_complete(server, job, steps):
@@ -66,6 +73,84 @@ def test_killed_again_and_again_the_job_still_ends_once(tmp_path, moment):
         server.start()
     with server:
         assert_complete(server, server.finished(job.id), steps=36)
+
+
+class Killing:
+    """A learner who goes on working while server and workers are killed at random."""
+
+    def __init__(self, home, seed):
+        self.server = RunningServer(home, fake=True).start()
+        self.random = random.Random(seed)
+        self.files, self.jobs = {}, []  # what was acknowledged
+        self.worker_kills = 0
+
+    def work(self):
+        """Upload, and start a job unless one is under way."""
+        rows = chat_rows(12, answer=f"Answer {len(self.files)}.")
+        file = upload(self.server.client(), rows)
+        self.files[file] = jsonl(rows)
+        statuses = [job.status for job in self.server.client().fine_tuning.jobs.list()]
+        if {"validating_files", "queued", "running"}.isdisjoint(statuses):
+            parameters = {"n_epochs": 3, "learning_rate_multiplier": 0.02}
+            job = self.server.client().fine_tuning.jobs.create(
+                model="tinygpt", training_file=file, hyperparameters=parameters
+            )
+            self.jobs.append(job.id)
+
+    def kill_one(self):
+        time.sleep(self.random.uniform(0, 1.2))
+        note = self.server.folder / "jobs" / self.jobs[-1] / "process.json"
+        if self.random.random() < 0.4 and note.exists():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(json.loads(note.read_text("utf-8"))["pid"], signal.SIGKILL)
+            self.worker_kills += 1
+        else:
+            self.server.kill()
+            self.server.start()
+
+    def assert_nothing_acknowledged_is_lost(self):
+        client = self.server.client()
+        listed = {file.id for file in client.files.list(purpose="fine-tune")}
+        assert listed == set(self.files)
+        assert [job.id for job in client.fine_tuning.jobs.list()] == self.jobs[::-1]
+        newest = list(self.files)[-1]
+        assert client.files.content(newest).content == self.files[newest]
+
+    def assert_whole(self):
+        """Every job has ended, with each event once, and nothing is left over."""
+        client = self.server.client()
+        failed = 0
+        for job_id in self.jobs:
+            job = self.server.finished(job_id)
+            events = self.server.events(job_id)
+            assert len({event.id for event in events}) == len(events)
+            steps = [event.data["step"] for event in events if event.type == "metrics"]
+            assert steps == list(range(1, len(steps) + 1))
+            if job.status == "succeeded":
+                assert len(steps) == 36
+                assert len(client.fine_tuning.jobs.checkpoints.list(job_id).data) == 3
+                assert client.models.retrieve(job.fine_tuned_model)
+                assert client.files.content(job.result_files[0]).content
+            else:  # its worker was killed too often
+                failed += 1
+                assert job.error.message.startswith("The training process ended")
+        assert failed * 3 <= self.worker_kills
+        kept = {path.name for path in (self.server.folder / "files").iterdir()}
+        assert kept == {file.id for file in client.files.list()}
+
+
+@pytest.mark.skipif(os.name == "nt", reason="kills by signal")
+@pytest.mark.parametrize("kills", [5, pytest.param(50, marks=pytest.mark.slow)])
+def test_killed_at_random_moments_nothing_acknowledged_is_lost(tmp_path, kills):
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")  # shown when the test fails
+    killing = Killing(tmp_path, seed)
+    with killing.server:
+        for _ in range(kills):
+            killing.work()
+            killing.kill_one()
+            killing.assert_nothing_acknowledged_is_lost()
+        killing.assert_whole()
 
 
 def test_with_the_real_engine_the_model_answers_after_the_kill(tmp_path):

@@ -159,12 +159,33 @@ def test_at_a_realistic_pace_each_state_can_be_watched(tmp_path):
 
 def test_a_file_of_keys_admits_a_class(tmp_path):
     keys = tmp_path / "keys.txt"
-    keys.write_text("sk-anna\n\nsk-ben\n", encoding="utf-8")
+    # as a Windows editor saves it
+    text = "\ufeffsk-anna\r\n# the second row\r\n\r\nsk-ben\r\n"
+    keys.write_bytes(text.encode())
     with RunningServer(tmp_path, "--api-key-file", str(keys), fake=True) as running:
         assert running.client("sk-anna").models.list().data
         assert running.client("sk-ben").models.list().data
         with pytest.raises(openai.AuthenticationError):
             running.client("sk-carl").models.list()
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"\n \n", "contains no key"),
+        (b"sk-anna\nsk ben\n", "Key number 2"),
+        ("sk-änna".encode("latin-1"), "is not UTF-8 text"),
+        (None, "No such file"),
+    ],
+)
+def test_an_unusable_file_of_keys_is_said(tmp_path, content, said):
+    keys = tmp_path / "keys.txt"
+    if content is not None:
+        keys.write_bytes(content)
+    running = RunningServer(tmp_path, "--api-key-file", str(keys))
+    with pytest.raises(AssertionError, match=said) as caught:
+        running.start()
+    assert "Traceback" not in str(caught.value)
 
 
 def test_results_can_be_plain_text(tmp_path):
@@ -221,7 +242,9 @@ def test_a_fault_of_ours_is_a_500_with_a_request_id_to_look_for(tmp_path, monkey
     home.make()
     kit = server_module.assemble(Settings(tmp_path, api_keys=("sk-test",)), home)
     monkeypatch.setattr(kit.store, "all", lambda *_: 1 / 0)
-    browser = TestClient(application.create(kit), raise_server_exceptions=False)
+    browser = TestClient(
+        application.create(kit), "http://localhost", raise_server_exceptions=False
+    )
     reply = browser.get("/v1/models", headers={"Authorization": "Bearer sk-test"})
     assert reply.status_code == 500
     assert reply.json()["error"]["type"] == "server_error"

@@ -1,17 +1,18 @@
 """The database's rules, where a client cannot see them."""
 
+import sqlite3
 from pathlib import Path
 
 import pytest
 
-from finetune_kit.localapi import filesystem
+from finetune_kit.localapi import filesystem, store
 from finetune_kit.localapi.store import Store
 
 
 def journal_mode(folder):
-    store = Store(folder / "db.sqlite3")
-    mode = store.one("PRAGMA journal_mode")[0]
-    store.close()
+    opened = Store(folder / "db.sqlite3")
+    mode = opened.one("PRAGMA journal_mode")[0]
+    opened.close()
     return mode
 
 
@@ -41,17 +42,48 @@ def test_the_longest_mount_point_counts():
     assert filesystem._type_of(Path("/home/me/work"), mounts) == "ext4"
 
 
+def test_an_older_database_is_brought_up_to_date_and_backed_up(tmp_path, monkeypatch):
+    path = tmp_path / "db.sqlite3"
+    with monkeypatch.context() as patched:
+        patched.setattr(store, "VERSION", 1)
+        old = Store(path)
+        with old.transaction() as db:
+            db.execute(
+                "INSERT INTO jobs (id, owner, created_at, latest_at, status, model,"
+                " base, training_file, hyperparameters, seed)"
+                " VALUES ('ftjob-1', 'me', 1, 1, 'succeeded', 'm', 'm', 'f', '{}', 1)"
+            )
+        old.close()
+    new = Store(path)
+    (job,) = new.all("SELECT id, method FROM jobs")
+    assert tuple(job) == ("ftjob-1", "supervised")
+    assert new.all("SELECT * FROM uploads") == []
+    new.close()
+    backup = sqlite3.connect(path.with_suffix(".before-2"))
+    assert backup.execute("PRAGMA user_version").fetchone() == (1,)
+    assert backup.execute("SELECT id FROM jobs").fetchone() == ("ftjob-1",)
+    backup.close()
+
+
+def test_a_database_of_a_newer_program_is_not_touched(tmp_path, monkeypatch):
+    path = tmp_path / "db.sqlite3"
+    Store(path).close()
+    monkeypatch.setattr(store, "VERSION", 1)
+    with pytest.raises(RuntimeError, match="written by a newer finetune-kit"):
+        Store(path)
+
+
 def test_a_transaction_leaves_nothing_behind_when_it_fails(tmp_path):
-    store = Store(tmp_path / "db.sqlite3")
+    opened = Store(tmp_path / "db.sqlite3")
 
     def fail_halfway():
-        with store.transaction() as db:
+        with opened.transaction() as db:
             db.execute("INSERT INTO facts VALUES ('x', 1)")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
         fail_halfway()
-    assert store.fact("x") == 0
-    store.set_fact("x", 2)
-    assert store.fact("x") == 2
-    store.close()
+    assert opened.fact("x") == 0
+    opened.set_fact("x", 2)
+    assert opened.fact("x") == 2
+    opened.close()

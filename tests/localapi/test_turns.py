@@ -42,3 +42,18 @@ def test_everybody_is_served_once_and_in_the_order_of_their_own_jobs(owners):
     for owner in "ABC":
         own = [job["seq"] for job in chosen if job["owner"] == owner]
         assert own == sorted(own)
+
+
+def test_of_each_user_no_more_jobs_run_than_allowed():
+    chosen = Turns().next(jobs("AAABB"), [], places=9, each=1)
+    assert [job["owner"] for job in chosen] == ["A", "B"]
+    assert Turns().next(jobs("AA"), jobs("A"), places=9, each=1) == []
+
+
+@given(owners=st.text(alphabet="ABC", max_size=8))
+def test_the_line_is_the_order_in_which_jobs_are_served(owners):
+    turns, waiting = Turns(), jobs(owners)
+    line = turns.line(waiting, [])
+    assert turns.line(waiting, []) == line  # looking changes nothing
+    served = [turns.next(line[i:], [], 1)[0] for i in range(len(line))]
+    assert served == line

@@ -17,12 +17,14 @@ from copy import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from finetune_kit.engines.tinygpt import tokenizer as tokens
 from finetune_kit.engines.tinygpt import weights
-from finetune_kit.engines.tinygpt.chat import encode_prompt
-from finetune_kit.engines.tinygpt.model import Parameters
+from finetune_kit.engines.tinygpt.chat import encode_prompt, encode_text
+from finetune_kit.engines.tinygpt.model import Parameters, all_logits
 from finetune_kit.engines.tinygpt.sample import Sampling, Step, generate
-from finetune_kit.engines.tinygpt.tokenizer import END, TEXT, Decoder, Tokenizer
+from finetune_kit.engines.tinygpt.tokenizer import END, Decoder, Tokenizer
 
 MODELS_IN_MEMORY = 8
 
@@ -68,8 +70,10 @@ def answer(request: Line, p: Parameters, tokenizer: Tokenizer) -> Iterator[Line]
             needed=len(prompt),
         )
     settings = request["sampling"]
+    if request.get("echo"):
+        yield from prompt_lines(p, prompt, tokenizer, settings.get("top_logprobs", 0))
     stops = Stops(settings.get("stop") or [])
-    decoder = Decoder(tokenizer)
+    decoder = Decoder(tokenizer, request.get("prompt") or "")
     count, reason = 0, "length"
     for step in generate(p, prompt, sampling(settings, tokenizer)):
         if step.token == END:
@@ -93,7 +97,7 @@ def answer(request: Line, p: Parameters, tokenizer: Tokenizer) -> Iterator[Line]
 def encode(request: Line, tokenizer: Tokenizer) -> list[int]:
     if request.get("messages"):
         return encode_prompt(tokenizer, request["messages"])
-    return [TEXT, *tokenizer.encode(request["prompt"])]
+    return encode_text(tokenizer, request["prompt"])
 
 
 def sampling(settings: Line, tokenizer: Tokenizer) -> Sampling:
@@ -112,6 +116,23 @@ def sampling(settings: Line, tokenizer: Tokenizer) -> Sampling:
         presence_penalty=settings.get("presence_penalty", 0.0),
         frequency_penalty=settings.get("frequency_penalty", 0.0),
     )
+
+
+def prompt_lines(
+    p: Parameters, prompt: list[int], tokenizer: Tokenizer, top: int
+) -> Iterator[Line]:
+    """The prompt's own tokens, with the probability that the model gave each."""
+    if len(prompt) == 1:
+        return
+    logits = all_logits(p, np.array([prompt[:-1]]))[0].astype(np.float64)  # (T, V)
+    logits -= logits.max(-1, keepdims=True)
+    logprobs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
+    decoder = Decoder(tokenizer)
+    for token, row in zip(prompt[1:], logprobs, strict=True):
+        best = np.argsort(-row, kind="stable")[:top]
+        likely = [(int(i), float(row[i])) for i in best]
+        line = token_line(Step(token, float(row[token]), likely), decoder)
+        yield line | {"prompt": True}
 
 
 def token_line(step: Step, decoder: Decoder) -> Line:

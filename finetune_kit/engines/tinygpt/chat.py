@@ -25,11 +25,20 @@ ROLES = {"system": SYSTEM, "developer": SYSTEM, "assistant": ASSISTANT}  # else:
 
 
 class Example(NamedTuple):
-    """Tokens of one conversation and the loss weight of each (same length)."""
+    """Tokens of one example and the loss weight of each (same length).
+
+    `answer` is where a completion begins, for those who measure it alone.
+    """
 
     tokens: list[int]
     weights: list[float]
     truncated: bool = False
+    answer: int = 0
+
+    @property
+    def teaches(self) -> bool:
+        """Has it a token to learn?"""
+        return any(self.weights[self.answer :])
 
 
 def encode_message(tokenizer: Tokenizer, message: dict[str, Any]) -> list[int]:
@@ -53,10 +62,19 @@ def encode_prompt(
     return [*ids, ASSISTANT]
 
 
-def encode_example(tokenizer: Tokenizer, row: dict[str, Any], context: int) -> Example:
-    """A training row (`messages`, or `prompt` and `completion`), cut at the context."""
+def encode_example(
+    tokenizer: Tokenizer,
+    row: dict[str, Any],
+    context: int,
+    prompt_loss_weight: float = 0.0,
+) -> Example:
+    """A training row (`messages`, or `prompt` and `completion`), cut at the context.
+
+    `prompt_loss_weight` is what a token of a prompt counts beside one of a completion.
+    """
     tokens: list[int] = []
     weights: list[float] = []
+    answer = 0
     if "messages" in row:
         for message in row["messages"]:
             ids = encode_message(tokenizer, message)
@@ -64,12 +82,18 @@ def encode_example(tokenizer: Tokenizer, row: dict[str, Any], context: int) -> E
             tokens += ids
             weights += [0.0] + [float(learnt)] * (len(ids) - 1)
     else:
-        prompt = [TEXT, *tokenizer.encode(row["prompt"])]
-        completion = [*tokenizer.encode(row["completion"]), END]
-        tokens = prompt + completion
-        weights = [0.0] * len(prompt) + [1.0] * len(completion)
+        prompt = encode_text(tokenizer, row["prompt"])
+        completion = [*tokenizer.encode(row["completion"], row["prompt"]), END]
+        tokens, answer = prompt + completion, len(prompt)
+        weights = [0.0] + [prompt_loss_weight] * (len(prompt) - 1)
+        weights += [1.0] * len(completion)
     cut = len(tokens) > context + 1
-    return Example(tokens[: context + 1], weights[: context + 1], cut)
+    return Example(tokens[: context + 1], weights[: context + 1], cut, answer)
+
+
+def encode_text(tokenizer: Tokenizer, text: str) -> list[int]:
+    """Tokens of a plain text that can be gone on with: a completion's prompt."""
+    return [TEXT, *tokenizer.encode(text)]
 
 
 def batch(examples: Sequence[Example]) -> tuple[IntArray, IntArray, Array]:

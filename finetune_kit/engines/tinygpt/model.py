@@ -240,11 +240,13 @@ def block_backward(
 
 
 class Loss(NamedTuple):
-    """Mean cross-entropy (nats per weighted token) and token accuracy of a batch."""
+    """Mean cross-entropy (nats per weighted token) and token accuracy of a batch;
+    `right` (N,): would the model have said the target itself?"""
 
     loss: float
     accuracy: float
     tokens: int
+    right: Array = np.zeros(0, bool)
 
 
 def loss_and_gradient(
@@ -272,7 +274,7 @@ def loss_and_gradient(
     target = targets[at]
     rows = np.arange(len(target))
     at_target = logits[rows, target]
-    correct = int((at_target >= 0).sum())  # the target is the largest logit
+    right = at_target >= 0  # the target is the largest logit
     np.exp(logits, out=logits)
     total = logits.sum(-1)
     w = weights[at] / weights[at].sum()
@@ -287,7 +289,7 @@ def loss_and_gradient(
         for i in reversed(range(p.config.n_layer)):
             dx = block_backward(p, g, i, dx, saved[i])
         add_rows(g["wte"], inputs.ravel(), dx.reshape(-1, dx.shape[-1]))
-    return Loss(loss, correct / len(target), len(target))
+    return Loss(loss, int(right.sum()) / len(target), len(target), right)
 
 
 def add_rows(matrix: Array, rows: IntArray, values: Array) -> None:

@@ -56,9 +56,13 @@ class Tokenizer:
             ids[i : i + 2] = [rank]
         return tuple(ids)
 
-    def encode(self, text: str) -> list[int]:
-        """Token ids of `text`; names of specials in it are read as plain text."""
-        return [i for unit in units(text) for i in self.merge(unit)]
+    def encode(self, text: str, before: str = "") -> list[int]:
+        """Token ids of `text`; names of specials in it are read as plain text.
+
+        `before` is the text that it continues: whether a space stands between the two
+        is part of its first token.
+        """
+        return [i for unit in units(text, before[-1:]) for i in self.merge(unit)]
 
     def decode(self, ids: Iterable[int]) -> str:
         decoder = Decoder(self)
@@ -72,9 +76,11 @@ class Tokenizer:
         return f" {text}" if self.starts_word[token] else text
 
 
-def units(text: str) -> Iterator[tuple[int, ...]]:
-    """Split a text into pieces for the merges: marks, words, digits, the rest."""
-    before = ""  # the character before this piece, "" at the start
+def units(text: str, before: str = "") -> Iterator[tuple[int, ...]]:
+    """Split a text into pieces for the merges: marks, words, digits, the rest.
+
+    `before` is the character before the text, "" at the start.
+    """
     pieces = [(m.group(), m.lastgroup == "word") for m in PIECE.finditer(text)]
     carried = False  # does the next word carry the space that stands before it?
     for i, (piece, is_word) in enumerate(pieces):
@@ -118,9 +124,9 @@ def spelling(word: str) -> tuple[int, str]:
 class Decoder:
     """Turns token ids into text one at a time, as a stream needs it."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, before: str = "") -> None:
         self.tokenizer = tokenizer
-        self.before = ""  # the last character written
+        self.before = before[-1:]  # the last character written
         self.glued = False
         self.mark = 0  # CAPITAL or UPPER, for the next word
         self.upper = False  # inside a word in capitals

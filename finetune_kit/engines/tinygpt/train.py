@@ -1,6 +1,6 @@
-"""Supervised fine-tuning: the loop that a job runs.
+"""The loop that a job runs, and the objective of supervised fine-tuning.
 
-Adam on the loss of the assistant's tokens, 5 % warm-up, linear decay to zero, examples
+Adam on the objective's loss, 5 % warm-up, linear decay to zero, examples
 in a new random order each epoch. The state after any step can be saved and continued
 from; the result is equal, bit by bit, to a run that was never interrupted.
 """
@@ -10,13 +10,19 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Protocol, cast
 
 import numpy as np
 
 from finetune_kit.engines.contract import Metrics
 from finetune_kit.engines.tinygpt.adam import Adam, schedule
 from finetune_kit.engines.tinygpt.chat import Example, batch
-from finetune_kit.engines.tinygpt.model import Loss, Parameters, loss_and_gradient
+from finetune_kit.engines.tinygpt.model import (
+    IntArray,
+    Loss,
+    Parameters,
+    loss_and_gradient,
+)
 
 WARMUP = 0.05  # share of the steps
 MINI_VALIDATION = 10  # steps between looks at a few validation examples
@@ -34,6 +40,35 @@ class Settings:
     seed: int
 
 
+class Objective(Protocol):
+    """What a method of fine-tuning learns from its items, and how it measures.
+
+    Both return at least `loss` and `mean_token_accuracy`.
+    """
+
+    def learn(self, items: Sequence[Any], g: Parameters) -> dict[str, float]:
+        """Write the gradient of the items' mean loss into g."""
+
+    def measure(self, items: Sequence[Any]) -> dict[str, float]: ...
+
+
+class Supervised:
+    """Cross-entropy of the assistant's tokens; the items are examples."""
+
+    def __init__(self, p: Parameters) -> None:
+        self.p = p
+
+    def learn(self, items: Sequence[Example], g: Parameters) -> dict[str, float]:
+        return _named(loss_and_gradient(self.p, *batch(items), g))
+
+    def measure(self, items: Sequence[Example]) -> dict[str, float]:
+        return _named(evaluate(self.p, items))
+
+
+def _named(loss: Loss) -> dict[str, float]:
+    return {"loss": loss.loss, "mean_token_accuracy": loss.accuracy}
+
+
 class Training:
     """A job under way: weights, optimiser, and the position in the data.
 
@@ -43,10 +78,12 @@ class Training:
     def __init__(
         self,
         p: Parameters,
-        examples: Sequence[Example],
-        validation: Sequence[Example],
+        examples: Sequence[Any],
+        validation: Sequence[Any],
         settings: Settings,
+        objective: Objective | None = None,
     ) -> None:
+        self.objective = objective or Supervised(p)
         self.p, self.g, self.adam = p, p.like(), Adam(p)
         self.examples, self.validation = examples, validation
         self.settings = settings
@@ -66,18 +103,12 @@ class Training:
     def step(self) -> Metrics:
         """One batch forward, backward and update; what was measured on the way."""
         self.step_number += 1
-        loss = loss_and_gradient(self.p, *batch(self.next_examples()), self.g)
+        learnt = self.objective.learn(self.next_examples(), self.g)
         self.adam.step(self.g, self.learning_rate())
-        self.refuse_divergence(loss.loss)
-        metrics: Metrics = {
-            "step": self.step_number,
-            "total_steps": self.total_steps,
-            "train_loss": loss.loss,
-            "train_mean_token_accuracy": loss.accuracy,
-        }
-        if self.validation:
-            self.validate(metrics)
-        return metrics
+        self.refuse_divergence(learnt["loss"])
+        at = {"step": self.step_number, "total_steps": self.total_steps}
+        metrics = at | _prefixed("train", learnt) | self.validate()
+        return cast(Metrics, metrics)
 
     def refuse_divergence(self, loss: float) -> None:
         """A model of NaN has no answers; the weights are looked at once an epoch."""
@@ -89,22 +120,27 @@ class Training:
                 "learning_rate_multiplier, or with 'auto'."
             )
 
-    def next_examples(self) -> list[Example]:
+    def next_examples(self) -> list[Any]:
         """The batch of the current step; the order depends on seed and epoch alone."""
         epoch, index = divmod(self.step_number - 1, self.steps_per_epoch)
-        rng = np.random.default_rng([self.settings.seed, epoch])
-        order = rng.permutation(len(self.examples))
         start = index * self.settings.batch_size
-        chosen = order[start : start + self.settings.batch_size]
+        chosen = self.order(epoch)[start : start + self.settings.batch_size]
         return [self.examples[i] for i in chosen]
+
+    def order(self, epoch: int) -> IntArray:
+        rng = np.random.default_rng([self.settings.seed, epoch])
+        return rng.permutation(len(self.examples))
 
     def learning_rate(self) -> float:
         warmup = max(1, round(WARMUP * self.total_steps))
         peak = self.settings.learning_rate
         return schedule(self.step_number, self.total_steps + 1, peak, warmup, 0.0)
 
-    def validate(self, metrics: Metrics) -> None:
+    def validate(self) -> dict[str, float]:
         """A few validation examples now and then, all of them after each epoch."""
+        measured: dict[str, float] = {}
+        if not self.validation:
+            return measured
         if self.step_number % MINI_VALIDATION == 0 or self.at_epoch_end:
             start = self.step_number // MINI_VALIDATION * MINI_VALIDATION_EXAMPLES
             n = len(self.validation)
@@ -112,13 +148,11 @@ class Training:
                 self.validation[(start + i) % n]
                 for i in range(min(MINI_VALIDATION_EXAMPLES, n))
             ]
-            mini = evaluate(self.p, some)
-            metrics["valid_loss"] = mini.loss
-            metrics["valid_mean_token_accuracy"] = mini.accuracy
+            measured |= _prefixed("valid", self.objective.measure(some))
         if self.at_epoch_end:
-            full = evaluate(self.p, self.validation)
-            metrics["full_valid_loss"] = full.loss
-            metrics["full_valid_mean_token_accuracy"] = full.accuracy
+            full = self.objective.measure(self.validation)
+            measured |= _prefixed("full_valid", full)
+        return measured
 
     # ------------------------------------------------------------- save and continue
 
@@ -134,6 +168,10 @@ class Training:
             self.adam.m[:], self.adam.v[:] = arrays["m"], arrays["v"]
             self.p.flat[:] = arrays["theta"]
         self.step_number, self.adam.step_number = state["step"], state["adam_step"]
+
+
+def _prefixed(kind: str, measured: dict[str, float]) -> dict[str, float]:
+    return {f"{kind}_{name}": value for name, value in measured.items()}
 
 
 def evaluate(p: Parameters, examples: Sequence[Example]) -> Loss:

@@ -13,15 +13,24 @@ import shutil
 import signal
 import sys
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from finetune_kit.engines import contract
 from finetune_kit.engines.tinygpt import tokenizer, weights
-from finetune_kit.engines.tinygpt.chat import Example, encode_example
+from finetune_kit.engines.tinygpt.chat import encode_example
+from finetune_kit.engines.tinygpt.classification import Classification
+from finetune_kit.engines.tinygpt.completions import CompletionTraining
+from finetune_kit.engines.tinygpt.dpo import PreferenceObjective, encode_pair
 from finetune_kit.engines.tinygpt.train import Settings, Training
 
 KEPT_CHECKPOINTS = 3
+ENCODERS: dict[str, Any] = {
+    "supervised": encode_example,
+    "completion": encode_example,
+    "dpo": encode_pair,
+}
 
 
 class StoppedError(Exception):
@@ -111,30 +120,59 @@ class Job:
         base = Path(spec["base_weights"]) if spec["base_weights"] else None
         p = weights.load(base)
         training_examples = self.examples(spec["training_file"], p.config.context)
-        validation: list[Example] = []
+        validation: list[Any] = []
         if spec["validation_file"]:
             validation = self.examples(spec["validation_file"], p.config.context)
         hyper = spec["hyperparameters"]
         settings = Settings(
             hyper["n_epochs"], hyper["batch_size"], spec["learning_rate"], spec["seed"]
         )
-        return Training(p, training_examples, validation, settings)
+        if spec["method"] == "supervised":
+            return Training(p, training_examples, validation, settings)
+        if spec["method"] == "completion":
+            classes = self.classification(p.config.context)
+            return CompletionTraining(
+                p, training_examples, validation, settings, classes
+            )
+        objective = PreferenceObjective(p, hyper["beta"])
+        training_examples, validation = map(
+            objective.referred, (training_examples, validation)
+        )
+        return Training(p, training_examples, validation, settings, objective)
 
-    def examples(self, path: str, context: int) -> list[Example]:
+    def classification(self, context: int) -> Classification | None:
+        """The classes to measure, where the job asks for it."""
+        spec, hyper = self.spec, self.spec["hyperparameters"]
+        if not hyper.get("compute_classification_metrics"):
+            return None
+        return Classification(
+            tokenizer.load(),
+            rows(spec["training_file"]),
+            rows(spec["validation_file"] or spec["training_file"]),
+            context,
+            positive_class=hyper.get("classification_positive_class"),
+            betas=hyper.get("classification_betas") or (),
+        )
+
+    def examples(self, path: str, context: int) -> list[Any]:
         """Rows of a JSONL file as tokens; what is cut or left out is told."""
-        tok = tokenizer.load()
-        found: list[Example] = []
-        with Path(path).open(encoding="utf-8-sig") as lines:
-            rows = [json.loads(line) for line in lines if line.strip()]
-        for number, row in enumerate(rows, 1):
-            example = encode_example(tok, row, context)
+        tok, encode = tokenizer.load(), ENCODERS[self.spec["method"]]
+        if self.spec["method"] == "completion":
+            weight = self.spec["hyperparameters"]["prompt_loss_weight"]
+            encode = partial(encode, prompt_loss_weight=weight)
+        found: list[Any] = []
+        for number, row in enumerate(rows(path), 1):
+            try:
+                example = encode(tok, row, context)
+            except (KeyError, TypeError) as error:
+                raise ValueError(f"Example {number} lacks {error}") from error
             if example.truncated:
                 self.log.message(
                     f"Example {number} is longer than the {context} tokens that "
                     "tinygpt reads and was cut at the end",
                     level="warn",
                 )
-            if any(example.weights):
+            if example.teaches:
                 found.append(example)
             else:
                 self.log.message(
@@ -186,6 +224,11 @@ class Job:
         path = self.save(training, metrics) if wanted else None
         self.log.write("stopped", saved=wanted, path=path)
         raise StoppedError(wanted)
+
+
+def rows(path: str) -> list[dict[str, Any]]:
+    with Path(path).open(encoding="utf-8-sig") as lines:
+        return [json.loads(line) for line in lines if line.strip()]
 
 
 def step_of(checkpoint: Path) -> int:

@@ -22,9 +22,11 @@ from finetune_kit.localapi import chat, models
 from finetune_kit.localapi.answers import Answers
 from finetune_kit.localapi.clock import Clock
 from finetune_kit.localapi.errors import ApiError
+from finetune_kit.localapi.faults import Faults
 from finetune_kit.localapi.front import Front
 from finetune_kit.localapi.ids import DeterministicIds
 from finetune_kit.localapi.keys import Keys
+from finetune_kit.localapi.limits import Limits
 
 FAKE = str(Path(__file__).with_name("fake_answers.py"))
 KEY = "sk-local-test"
@@ -43,6 +45,8 @@ class Server:
             ids=DeterministicIds(0),
             home=SimpleNamespace(key=Path("key"), models=Path("models")),
             store=SimpleNamespace(one=lambda *_: None, all=lambda *_: []),
+            faults=Faults(),
+            limits=Limits(),
             package_version="0",
         )
         app = Starlette(

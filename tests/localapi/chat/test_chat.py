@@ -133,7 +133,8 @@ def test_every_role_is_accepted(ask):
 
 
 def test_what_the_engine_makes_no_use_of_is_accepted(ask):
-    schema = {"name": "answer", "schema": {"type": "object"}, "strict": True}
+    closed = {"type": "object", "additionalProperties": False}
+    schema = {"name": "answer", "schema": closed, "strict": True}
     reply = ask(
         store=True,
         metadata={"lesson": "1"},

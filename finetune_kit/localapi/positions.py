@@ -1,0 +1,35 @@
+"""Where a waiting job stands in the queue, told as an event whenever it changes."""
+
+from sqlite3 import Row
+
+from finetune_kit.localapi import wording
+from finetune_kit.localapi.kit import Kit
+from finetune_kit.localapi.story import OvertakenError, story
+
+
+class Positions:
+    """Remembers what each waiting job was told."""
+
+    def __init__(self, kit: Kit) -> None:
+        self._kit = kit
+        self._told: dict[str, int] = {}  # job -> how many are served before it
+
+    def tell(self, line: list[Row]) -> None:
+        """`line`: the jobs that must wait, in the order in which they will start."""
+        now = {job["id"]: place for place, job in enumerate(line)}
+        for job_id, place in now.items():
+            if self._told.get(job_id) != place:
+                self._tell(job_id, wording.waiting(place))
+        self._told = now
+
+    def _tell(self, job_id: str, message: str) -> None:
+        try:
+            with story(self._kit, job_id, "queued") as told:
+                newest = told.db.execute(
+                    "SELECT message FROM events WHERE job_id = ? ORDER BY seq DESC",
+                    (job_id,),
+                ).fetchone()
+                if newest["message"] != message:  # an earlier server may have told it
+                    told.event(message, data={})
+        except OvertakenError:
+            pass

@@ -1,0 +1,360 @@
+"""How each of the SDK's methods is called here: a valid call, and one value for every
+further parameter.
+
+A `Scene` is what a call needs to exist beforehand. Where an endpoint that would make
+it is missing, a made-up id takes its place, so that the call itself says what is not
+there.
+"""
+
+import hashlib
+
+import openai
+
+from tests.localapi.running import SECOND_KEY, chat_rows, jsonl, until, upload
+
+KEY = SECOND_KEY  # this suite's user
+
+MADE_UP = "missing-0123456789abcdefghij"
+MESSAGES = [{"role": "user", "content": "Say something as json."}]
+_FEW = {"max_tokens": 4}  # tokens: what is said does not matter here
+_SLOW = {"n_epochs": 50, "learning_rate_multiplier": 0.2}  # the fake worker's pace
+GRADER = {
+    "type": "string_check",
+    "name": "same",
+    "operation": "eq",
+    "input": "{{sample.output_text}}",
+    "reference": "yes",
+}
+
+
+class NotThereError(Exception):
+    """A call cannot be made, since what it works on does not exist yet."""
+
+
+class Scene:
+    """Things of one user on a running server, made when they are asked for."""
+
+    def __init__(self, server, client):
+        self.server = server
+        self.client = client
+        self._done = None
+
+    def file(self):
+        return upload(self.client)
+
+    def job(self, status="succeeded", **parameters):
+        """A job in that state; a succeeded one is made once."""
+        if status == "succeeded" and self._done:
+            return self._done
+        given = _SLOW if status in ("running", "paused") else {"n_epochs": 3}
+        job = self.client.fine_tuning.jobs.create(
+            model="tinygpt", training_file=self.file(), hyperparameters=given
+        )
+        if status != "validating_files":
+            seen = self._reaches(job.id, "running" if status == "paused" else status)
+            assert seen == ("running" if status == "paused" else status)
+        if status == "paused":
+            self._paused(job.id)
+        if status == "succeeded":
+            self._done = job.id
+        return job.id
+
+    def model(self):
+        """A tuned model that may be deleted."""
+        self._done = None
+        return self.client.fine_tuning.jobs.retrieve(self.job()).fine_tuned_model
+
+    def upload(self, *, filled=False):
+        """An upload that waits for its parts, and with `filled` their ids too."""
+        content = jsonl(chat_rows(12))
+        try:
+            id = self.client.uploads.create(
+                filename="train.jsonl",
+                purpose="fine-tune",
+                bytes=len(content),
+                mime_type="text/jsonl",
+            ).id
+            if filled:
+                part = self.client.uploads.parts.create(upload_id=id, data=content)
+                return {"upload_id": id, "part_ids": [part.id]}
+        except openai.NotFoundError:
+            return {"upload_id": MADE_UP} | ({"part_ids": ["x"]} if filled else {})
+        return {"upload_id": id}
+
+    def endpoint(self):
+        """A webhook endpoint."""
+        try:
+            return self.client.webhooks.create(**CALLS["webhooks.create"](self)).id
+        except openai.NotFoundError:
+            return MADE_UP
+
+    def stored(self):
+        """A stored chat completion."""
+        return self.client.chat.completions.create(
+            model="tinygpt", messages=MESSAGES, store=True, **_FEW
+        ).id
+
+    def end_jobs(self):
+        """Leave no job at work: it would hold up the next one."""
+        for job in self.client.fine_tuning.jobs.list():
+            if job.status not in ("succeeded", "failed", "cancelled"):
+                self.client.fine_tuning.jobs.cancel(job.id)
+
+    def _reaches(self, job_id, status):
+        final = (status, "succeeded", "failed", "cancelled")
+        retrieve = self.client.fine_tuning.jobs.retrieve
+        return until(lambda: retrieve(job_id).status, lambda seen: seen in final)
+
+    def _paused(self, job_id):
+        try:
+            self.client.fine_tuning.jobs.pause(job_id)
+        except openai.NotFoundError:
+            return
+        self._reaches(job_id, "paused")
+
+
+def _delivered(scene):
+    """What the server sends at the end of a job."""
+    raise NotThereError("The server delivers nothing.")
+
+
+def _job_to_create(scene):
+    return {"model": "tinygpt", "training_file": scene.file()}
+
+
+def _a_chat(scene):
+    return {"model": "tinygpt", "messages": MESSAGES, **_FEW}
+
+
+def _a_finished_chat(scene):
+    """One that soon ends by itself, as the SDK's parsers demand."""
+    vowels = ["a", "e", "i", "o"]
+    return _a_chat(scene) | {"max_tokens": 60, "stop": vowels}
+
+
+def _of_job(status="succeeded"):
+    return lambda scene: {"fine_tuning_job_id": scene.job(status)}
+
+
+def _of_checkpoint(**more):
+    return lambda scene: {"fine_tuned_model_checkpoint": "ft:tinygpt:x::y", **more}
+
+
+def _of_stored(**more):
+    return lambda scene: {"completion_id": scene.stored(), **more}
+
+
+def _of_endpoint(**more):
+    return lambda scene: {"webhook_endpoint_id": scene.endpoint(), **more}
+
+
+def _of_file(scene):
+    return {"file_id": scene.file()}
+
+
+_NEW_FILE = ("train.jsonl", jsonl(chat_rows(12)))
+_JOB_EVENTS = ["fine_tuning.job.succeeded"]
+_RECEIVER = "http://127.0.0.1:9/hook"  # port 9 discards
+
+# A valid call of each method; the scene is asked anew for each call.
+CALLS = {
+    "files.content": _of_file,
+    "files.create": lambda scene: {"file": _NEW_FILE, "purpose": "fine-tune"},
+    "files.delete": _of_file,
+    "files.list": lambda scene: {},
+    "files.retrieve": _of_file,
+    "files.retrieve_content": _of_file,
+    "files.wait_for_processing": lambda scene: {"id": scene.file()},
+    "uploads.cancel": Scene.upload,
+    "uploads.complete": lambda scene: scene.upload(filled=True),
+    "uploads.create": lambda scene: {
+        "bytes": 10,
+        "filename": "a.jsonl",
+        "mime_type": "text/jsonl",
+        "purpose": "fine-tune",
+    },
+    "uploads.parts.create": lambda scene: scene.upload() | {"data": b"{}"},
+    "uploads.upload_file_chunked": lambda scene: {
+        "file": _NEW_FILE[1],
+        "filename": "a.jsonl",
+        "bytes": len(_NEW_FILE[1]),
+        "mime_type": "text/jsonl",
+        "purpose": "fine-tune",
+    },
+    "fine_tuning.alpha.graders.run": lambda scene: {
+        "grader": GRADER,
+        "model_sample": "yes",
+    },
+    "fine_tuning.alpha.graders.validate": lambda scene: {"grader": GRADER},
+    "fine_tuning.checkpoints.permissions.create": _of_checkpoint(project_ids=["p"]),
+    "fine_tuning.checkpoints.permissions.delete": _of_checkpoint(permission_id="cp_1"),
+    "fine_tuning.checkpoints.permissions.list": _of_checkpoint(),
+    "fine_tuning.checkpoints.permissions.retrieve": _of_checkpoint(),
+    "fine_tuning.jobs.cancel": _of_job("validating_files"),
+    "fine_tuning.jobs.checkpoints.list": _of_job(),
+    "fine_tuning.jobs.create": _job_to_create,
+    "fine_tuning.jobs.list": lambda scene: {},
+    "fine_tuning.jobs.list_events": _of_job(),
+    "fine_tuning.jobs.pause": _of_job("running"),
+    "fine_tuning.jobs.resume": _of_job("paused"),
+    "fine_tuning.jobs.retrieve": _of_job(),
+    "models.delete": lambda scene: {"model": scene.model()},
+    "models.list": lambda scene: {},
+    "models.retrieve": lambda scene: {"model": "gpt-4o-mini"},
+    "chat.completions.create": _a_chat,
+    "chat.completions.delete": _of_stored(),
+    "chat.completions.list": lambda scene: {},
+    "chat.completions.messages.list": _of_stored(),
+    "chat.completions.parse": _a_finished_chat,
+    "chat.completions.retrieve": _of_stored(),
+    "chat.completions.stream": _a_finished_chat,
+    "chat.completions.update": _of_stored(metadata={"a": "b"}),
+    "completions.create": lambda scene: {"model": "tinygpt", "prompt": "Hello", **_FEW},
+    "webhooks.create": lambda scene: {
+        "event_types": _JOB_EVENTS,
+        "name": "mine",
+        "url": _RECEIVER,
+    },
+    "webhooks.delete": _of_endpoint(),
+    "webhooks.event_types.list": lambda scene: {},
+    "webhooks.list": lambda scene: {},
+    "webhooks.retrieve": _of_endpoint(),
+    "webhooks.rotate_secret": _of_endpoint(),
+    "webhooks.test": _of_endpoint(event_type=_JOB_EVENTS[0]),
+    "webhooks.unwrap": _delivered,
+    "webhooks.update": _of_endpoint(name="yours"),
+    "webhooks.verify_signature": _delivered,
+}
+
+_TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
+_SAMPLING = {
+    "frequency_penalty": 0.5,
+    "logit_bias": {"5": -100},
+    "n": 2,
+    "presence_penalty": 0.5,
+    "seed": 1,
+    "stop": ["."],
+    "stream": True,
+    "stream_options": {"include_usage": True},
+    "temperature": 0.5,
+    "top_p": 0.5,
+    "user": "me",
+}
+_CHAT = _SAMPLING | {
+    "audio": {"voice": "alloy", "format": "wav"},
+    "function_call": "none",
+    "functions": [{"name": "f"}],
+    "logprobs": True,
+    "max_completion_tokens": 4,
+    "max_tokens": 4,
+    "metadata": {"a": "b"},
+    "modalities": ["text"],
+    "moderation": {"model": "omni-moderation-latest"},
+    "parallel_tool_calls": True,
+    "prediction": {"type": "content", "content": "x"},
+    "prompt_cache_key": "x",
+    "prompt_cache_options": {"mode": "implicit"},
+    "prompt_cache_retention": "24h",
+    "reasoning_effort": "low",
+    "response_format": {"type": "json_object"},
+    "safety_identifier": "me",
+    "service_tier": "auto",
+    "store": True,
+    "tool_choice": "auto",
+    "tools": [_TOOL],
+    "top_logprobs": 2,
+    "verbosity": "low",
+    "web_search_options": {},
+}
+_EXPIRES = {"anchor": "created_at", "seconds": 3600}
+
+
+def _last_of(listing):
+    """The id of the last item of a list: a cursor."""
+    return lambda scene: listing(scene)[-1].id
+
+
+_LAST_FILE = _last_of(lambda scene: [scene.client.files.retrieve(scene.file())])
+_LAST_JOB = _last_of(
+    lambda scene: [scene.client.fine_tuning.jobs.retrieve(scene.job())]
+)
+_LAST_EVENT = _last_of(
+    lambda scene: scene.client.fine_tuning.jobs.list_events(scene.job()).data
+)
+_LAST_CHECKPOINT = _last_of(
+    lambda scene: scene.client.fine_tuning.jobs.checkpoints.list(scene.job()).data
+)
+_PURPOSES = ("assistants", "batch", "vision", "user_data", "evals")
+_GIVEN_PAGE = {"after": MADE_UP, "limit": 1, "order": "asc"}
+
+# One value for each further parameter of a method, or several under names such as
+# "method=dpo"; what is callable asks the scene.
+OPTIONS = {
+    "files.create": {"expires_after": _EXPIRES}
+    | {f"purpose={name}": name for name in _PURPOSES},
+    "files.list": {
+        "after": _LAST_FILE,
+        "limit": 1,
+        "order": "asc",
+        "purpose": "fine-tune",
+    },
+    "files.wait_for_processing": {"poll_interval": 0.1, "max_wait_seconds": 5},
+    "uploads.create": {"expires_after": _EXPIRES}
+    | {f"purpose={name}": name for name in _PURPOSES[:3]},
+    "uploads.complete": {"md5": hashlib.md5(_NEW_FILE[1]).hexdigest()},
+    "uploads.upload_file_chunked": {
+        "md5": hashlib.md5(_NEW_FILE[1]).hexdigest(),
+        "part_size": 512,
+    },
+    "fine_tuning.alpha.graders.run": {"item": {}},
+    "fine_tuning.checkpoints.permissions.list": _GIVEN_PAGE | {"project_id": "p"},
+    "fine_tuning.checkpoints.permissions.retrieve": _GIVEN_PAGE | {"project_id": "p"},
+    "fine_tuning.jobs.create": {
+        "hyperparameters": {"n_epochs": 1},
+        "integrations": [{"type": "wandb", "wandb": {"project": "p"}}],
+        "metadata": {"a": "b"},
+        "method": {
+            "type": "supervised",
+            "supervised": {"hyperparameters": {"n_epochs": 1}},
+        },
+        "method=dpo": {"type": "dpo", "dpo": {"hyperparameters": {"beta": 0.2}}},
+        "method=reinforcement": {
+            "type": "reinforcement",
+            "reinforcement": {"grader": GRADER},
+        },
+        "seed": 1,
+        "suffix": "mine",
+        "validation_file": Scene.file,
+    },
+    "fine_tuning.jobs.list": {
+        "after": _LAST_JOB,
+        "limit": 1,
+        "metadata": {"a": "b"},
+    },
+    "fine_tuning.jobs.list_events": {"after": _LAST_EVENT, "limit": 1},
+    "fine_tuning.jobs.checkpoints.list": {"after": _LAST_CHECKPOINT, "limit": 1},
+    "chat.completions.create": _CHAT,
+    "chat.completions.list": _GIVEN_PAGE | {"metadata": {"a": "b"}, "model": "x"},
+    "chat.completions.messages.list": _GIVEN_PAGE,
+    "completions.create": _SAMPLING
+    | {"best_of": 2, "echo": True, "logprobs": 2, "suffix": "end", "max_tokens": 4},
+    "webhooks.list": {"after": MADE_UP, "limit": 1},
+    "webhooks.rotate_secret": {"keep_old_secret_active_for_24_hours": True},
+    "webhooks.update": {"event_types": _JOB_EVENTS, "url": _RECEIVER},
+    "webhooks.verify_signature": {"tolerance": 300},
+}
+# Another form of the same call, with the same parameters.
+SAME_AS = {
+    "chat.completions.parse": "chat.completions.create",
+    "chat.completions.stream": "chat.completions.create",
+}
+# What a value needs beside it.
+TOGETHER = {
+    "audio": {"modalities": ["text", "audio"]},
+    "function_call": {"functions": [{"name": "f"}]},
+    "max_completion_tokens": {"max_tokens": openai.omit},
+    "parallel_tool_calls": {"tools": [_TOOL]},
+    "stream_options": {"stream": True},
+    "tool_choice": {"tools": [_TOOL]},
+    "top_logprobs": {"logprobs": True},
+}

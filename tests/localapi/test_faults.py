@@ -1,0 +1,162 @@
+"""Headers of every reply, rate limits that count, and errors on request."""
+
+import time
+from contextlib import contextmanager
+
+import openai
+import pytest
+
+
+def kit(client, method, path, body=None):
+    url = str(client.base_url).replace("/v1/", f"/_kit/{path}")
+    options = {"cast_to": object}
+    if body is not None:
+        options["body"] = body
+    return getattr(client, method)(url, **options)
+
+
+@pytest.fixture
+def lesson(client):
+    """Ask for a fault; nothing is left of it afterwards."""
+
+    def ask(fault, **more):
+        return kit(client, "post", "faults", {"fault": fault} | more)
+
+    yield ask
+    kit(client, "delete", "faults")
+
+
+@contextmanager
+def limited(server, **per_minute):
+    admin = server.client(server.own_key)
+    kit(admin, "post", "limits", per_minute)
+    try:
+        yield
+    finally:
+        kit(admin, "delete", "limits")
+
+
+HEADERS = [
+    "x-request-id",
+    "openai-organization",
+    "openai-processing-ms",
+    "openai-version",
+    *(
+        f"x-ratelimit-{what}-{of}"
+        for what in ("limit", "remaining", "reset")
+        for of in ("requests", "tokens")
+    ),
+]
+
+
+def test_every_reply_carries_the_headers_of_the_service(client):
+    assert list(client.models.with_raw_response.list().headers) >= HEADERS or not [
+        name
+        for name in HEADERS
+        if name not in client.models.with_raw_response.list().headers
+    ]
+    for call in (
+        lambda: client.files.retrieve("file-none"),
+        lambda: client.get("/nowhere", cast_to=object),
+        lambda: client.post("/models", cast_to=object),
+        lambda: client.fine_tuning.jobs.create(model="x", training_file="y"),
+    ):
+        with pytest.raises(openai.APIStatusError) as refused:
+            call()
+        missing = [n for n in HEADERS if n not in refused.value.response.headers]
+        assert missing == []
+
+
+def test_what_remains_goes_down_with_each_request_and_comes_back(server, client):
+    def remaining():
+        headers = client.models.with_raw_response.list().headers
+        return int(headers["x-ratelimit-remaining-requests"])
+
+    with limited(server, requests_per_minute=600):
+        assert remaining() == 599
+        seen = [remaining() for _ in range(5)]
+        assert seen[-1] < 599
+        time.sleep(0.5)
+        assert remaining() >= seen[-1]
+
+
+def test_a_limit_that_is_reached_says_when_to_come_back(server, client, stranger):
+    with limited(server, requests_per_minute=3):
+        for _ in range(3):
+            client.models.list()
+        with pytest.raises(openai.RateLimitError) as refused:
+            client.models.list()
+        error = refused.value
+        assert (error.code, error.type) == ("rate_limit_exceeded", "requests")
+        assert "Limit 3, Used 3, Requested 1. Please try again in" in error.message
+        assert 1 <= int(error.response.headers["retry-after"]) <= 20
+        assert error.response.headers["x-ratelimit-remaining-requests"] == "0"
+        stranger.models.list()  # each key has its own
+
+
+def test_long_prompts_use_up_the_tokens(server, client):
+    question = [{"role": "user", "content": "word " * 400}]
+    with limited(server, tokens_per_minute=800):
+        client.chat.completions.create(model="tinygpt", messages=question, max_tokens=1)
+        with pytest.raises(openai.RateLimitError, match=r"tokens per min \(TPM\)"):
+            client.chat.completions.create(model="tinygpt", messages=question)
+        client.models.list()
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "code"),
+    [
+        ("rate_limit", openai.RateLimitError, "rate_limit_exceeded"),
+        ("slow_down", openai.RateLimitError, "slow_down"),
+        ("server_error", openai.InternalServerError, None),
+        ("overloaded", openai.InternalServerError, "server_is_overloaded"),
+        ("quota", openai.RateLimitError, "insufficient_quota"),
+        ("explore_plan", openai.PermissionDeniedError, "exceeded_quota"),
+        ("not_eligible", openai.PermissionDeniedError, None),
+    ],
+)
+def test_an_error_of_the_service_comes_once_when_it_is_asked_for(
+    client, lesson, fault, error, code
+):
+    lesson(fault)
+    with pytest.raises(error) as refused:
+        client.models.list()
+    assert refused.value.code == code
+    assert "A lesson of finetune-kit" in refused.value.message
+    assert client.models.list().data
+
+
+def test_what_passes_is_retried_by_the_sdk_and_a_quota_is_not(client, lesson):
+    patient = client.with_options(max_retries=3)
+    lesson("overloaded", times=2)
+    started = time.monotonic()
+    assert patient.models.list().data
+    assert time.monotonic() - started < 3  # it was told to wait 20 ms only
+    lesson("quota", times=2)
+    with pytest.raises(openai.RateLimitError):
+        patient.models.list()
+    left = kit(client, "get", "faults")["data"]
+    assert [(each["fault"], each["times"]) for each in left] == [("quota", 1)]
+
+
+def test_a_fault_strikes_only_its_path_and_only_who_asked(client, stranger, lesson):
+    lesson("server_error", path="/v1/fine_tuning")
+    assert client.models.list().data
+    stranger.fine_tuning.jobs.list()
+    with pytest.raises(openai.InternalServerError):
+        client.fine_tuning.jobs.list()
+
+
+def test_an_unknown_fault_is_refused_with_the_list_of_faults(lesson):
+    with pytest.raises(openai.BadRequestError, match="'overloaded'"):
+        lesson("earthquake")
+    with pytest.raises(openai.BadRequestError, match="'times'"):
+        lesson("quota", times=0)
+
+
+def test_only_the_workspace_s_key_changes_limits_and_the_clock(client):
+    with pytest.raises(openai.PermissionDeniedError):
+        kit(client, "post", "limits", {"requests_per_minute": 1})
+    with pytest.raises(openai.PermissionDeniedError):
+        kit(client, "post", "clock", {"seconds": 1})
+    assert kit(client, "get", "limits")["requests_per_minute"] == 120_000

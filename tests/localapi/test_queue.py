@@ -1,0 +1,78 @@
+"""The queue: one job of a user at a time, users in turn, each job's place visible."""
+
+import pytest
+
+from tests.localapi.running import FIRST_KEY, SECOND_KEY, RunningServer, until, upload
+
+_STEPS = {"n_epochs": 10, "learning_rate_multiplier": 0.01}
+_WAITING = "Fine-tuning job is waiting in the queue. Queue number: "
+
+
+@pytest.fixture
+def server(tmp_path):
+    with RunningServer(tmp_path, fake=True) as running:
+        yield running
+
+
+def create(client, parameters=_STEPS):
+    return client.fine_tuning.jobs.create(
+        model="tinygpt", training_file=upload(client), hyperparameters=parameters
+    ).id
+
+
+def test_one_job_of_a_user_runs_at_a_time_and_each_says_how_many_are_before_it(server):
+    client = server.client()
+    ids = [create(client) for _ in range(3)]
+
+    def running():
+        jobs = client.fine_tuning.jobs.list().data
+        assert sum(job.status == "running" for job in jobs) <= 1
+        return [job.status for job in jobs]
+
+    until(running, lambda seen: set(seen) == {"succeeded"})
+    told = [
+        [
+            event.message.removeprefix(_WAITING)
+            for event in server.events(job_id)
+            if event.message.startswith(_WAITING)
+        ]
+        for job_id in ids
+    ]
+    assert told[0] == []
+    assert told[1] in ([], ["0"])
+    assert told[2] in ([], ["0"], ["1", "0"])
+
+
+def test_who_comes_with_one_job_does_not_wait_for_all_of_another_s(server):
+    busy, guest = server.client(FIRST_KEY), server.client(SECOND_KEY)
+    of_busy = [create(busy) for _ in range(3)]
+    of_guest = create(guest)
+    order = []
+
+    def all_started():
+        jobs = [*busy.fine_tuning.jobs.list(), *guest.fine_tuning.jobs.list()]
+        order.extend(
+            job.id
+            for job in jobs
+            if job.status in ("running", "succeeded") and job.id not in order
+        )
+        return len(order) == 4
+
+    until(all_started, bool)
+    assert order.index(of_guest) < order.index(of_busy[-1])
+
+
+def test_the_place_is_told_once_even_if_the_server_is_killed(tmp_path):
+    server = RunningServer(tmp_path, fake=True).start()
+    client = server.client()
+    create(client, _STEPS | {"learning_rate_multiplier": 0.1})
+    waits = create(client)
+
+    def places():
+        return [e for e in server.events(waits) if e.message.startswith(_WAITING)]
+
+    until(places, bool)
+    server.kill()
+    with server.start():
+        until(lambda: server.events(waits), lambda seen: len(seen) >= 4)
+        assert len(places()) == 1

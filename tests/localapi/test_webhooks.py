@@ -1,0 +1,229 @@
+"""Webhooks: told once an outcome is durable, signed as the SDK verifies them."""
+
+import threading
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import openai
+import pytest
+
+from tests.localapi.running import RunningServer, chat_rows, until, upload
+
+ENDS = [
+    "fine_tuning.job.succeeded",
+    "fine_tuning.job.failed",
+    "fine_tuning.job.cancelled",
+]
+
+
+class Receiver:
+    """A local receiver; answers with `statuses` in turn, then 200."""
+
+    def __init__(self, port=0):
+        self.received, self.statuses = [], []
+        receiver = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self):
+                body = self.rfile.read(int(self.headers["content-length"]))
+                receiver.received.append((dict(self.headers), body))
+                statuses = receiver.statuses
+                self.send_response(statuses.pop(0) if statuses else 200)
+                self.send_header("content-length", "0")
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        self.http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
+        self.port = self.http.server_port
+        self.url = f"http://127.0.0.1:{self.port}/hook"
+        threading.Thread(target=self.http.serve_forever, daemon=True).start()
+
+    def close(self):
+        self.http.shutdown()
+        self.http.server_close()
+
+    def events(self, client, secret, count):
+        """The first `count` events, verified."""
+        until(lambda: len(self.received), lambda seen: seen >= count)
+        return [
+            client.webhooks.unwrap(body, headers, secret=secret)
+            for headers, body in self.received
+        ]
+
+
+@contextmanager
+def receiving(port=0):
+    receiver = Receiver(port)
+    try:
+        yield receiver
+    finally:
+        receiver.close()
+
+
+@contextmanager
+def told(client, event_types=ENDS):
+    """A receiver with its endpoint."""
+    with receiving() as receiver:
+        endpoint = client.webhooks.create(
+            name="lesson", url=receiver.url, event_types=event_types
+        )
+        yield receiver, endpoint
+        client.webhooks.delete(endpoint.id)
+
+
+def create(client, rows=None, **changes):
+    defaults = {"model": "tinygpt", "hyperparameters": {"n_epochs": 1}}
+    data = upload(client, rows)
+    return client.fine_tuning.jobs.create(**defaults | changes, training_file=data)
+
+
+def test_each_end_of_a_job_is_told_and_verifies(server, client):
+    with told(client) as (receiver, endpoint):
+        good, bad = create(client), create(client, chat_rows(3))
+        slow = {"n_epochs": 50, "learning_rate_multiplier": 0.2}
+        stopped = create(client, hyperparameters=slow)
+        client.fine_tuning.jobs.cancel(stopped.id)
+        for job in (good, bad):
+            server.finished(job.id)
+        events = receiver.events(client, endpoint.signing_secret, 3)
+        assert {(event.type, event.data.id) for event in events} == {
+            ("fine_tuning.job.succeeded", good.id),
+            ("fine_tuning.job.failed", bad.id),
+            ("fine_tuning.job.cancelled", stopped.id),
+        }
+        assert {event.object for event in events} == {"event"}
+        assert len({event.id for event in events}) == 3
+        headers, body = receiver.received[0]
+        with pytest.raises(openai.InvalidWebhookSignatureError):
+            client.webhooks.unwrap(body + b" ", headers, secret=endpoint.signing_secret)
+
+
+def test_a_receiver_that_fails_is_told_again_until_it_takes_the_event(server, client):
+    with told(client) as (receiver, endpoint):
+        receiver.statuses = [500, 302]
+        create(client)
+        events = receiver.events(client, endpoint.signing_secret, 3)
+        assert len({event.id for event in events}) == 1
+        assert len({body for _, body in receiver.received}) == 1
+
+
+def test_only_the_named_events_of_the_own_jobs_are_told(server, client, stranger):
+    with told(client, ["fine_tuning.job.cancelled"]) as (receiver, endpoint):
+        server.finished(create(client).id)
+        foreign = create(stranger, hyperparameters={"n_epochs": 50})
+        stranger.fine_tuning.jobs.cancel(foreign.id)
+        own = create(client)
+        client.fine_tuning.jobs.cancel(own.id)
+        events = receiver.events(client, endpoint.signing_secret, 1)
+        assert [event.data.id for event in events] == [own.id]
+
+
+def test_what_was_not_taken_is_told_after_a_restart(tmp_path):
+    with receiving() as gone:
+        port = gone.port
+    server = RunningServer(tmp_path, fake=True).start()
+    client = server.client()
+    secret = client.webhooks.create(
+        name="later", url=f"http://127.0.0.1:{port}/", event_types=ENDS
+    ).signing_secret
+    job = create(client)
+    server.finished(job.id)
+    server.kill()
+    with receiving(port) as receiver, server.start():
+        (event,) = receiver.events(client, secret, 1)
+        assert event.data.id == job.id
+
+
+def test_an_endpoint_can_be_listed_changed_and_removed(client):
+    with told(client) as (receiver, endpoint):
+        assert endpoint.signing_secret.endswith(endpoint.signing_secret_hint[-4:])
+        found = client.webhooks.retrieve(endpoint.id)
+        assert "signing_secret" not in found.to_dict()
+        assert [each.id for each in client.webhooks.list()] == [endpoint.id]
+        changed = client.webhooks.update(
+            endpoint.id, name="other", event_types=ENDS[:1]
+        )
+        assert (changed.name, changed.event_types) == ("other", ENDS[:1])
+        assert changed.url == receiver.url
+    with pytest.raises(openai.NotFoundError):
+        client.webhooks.retrieve(endpoint.id)
+    assert client.webhooks.event_types.list().data == ENDS
+
+
+def test_a_rotated_secret_replaces_the_old_one_at_once_or_in_a_day(client):
+    with told(client) as (receiver, endpoint):
+
+        def test_event():
+            client.webhooks.test(endpoint.id, event_type=ENDS[0])
+            headers, body = receiver.received[-1]
+
+            def verifies(secret):
+                try:
+                    client.webhooks.unwrap(body, headers, secret=secret)
+                except openai.InvalidWebhookSignatureError:
+                    return False
+                return True
+
+            return verifies
+
+        first = endpoint.signing_secret
+        second = client.webhooks.rotate_secret(
+            endpoint.id, keep_old_secret_active_for_24_hours=True
+        ).signing_secret
+        verifies = test_event()
+        assert verifies(first)
+        assert verifies(second)
+        third = client.webhooks.rotate_secret(endpoint.id).signing_secret
+        verifies = test_event()
+        assert not verifies(first)
+        assert not verifies(second)
+        assert verifies(third)
+
+
+def test_a_sample_tells_what_the_receiver_answered(client):
+    with told(client) as (receiver, endpoint):
+        receiver.statuses = [418]
+        result = client.webhooks.test(endpoint.id, event_type=ENDS[1])
+        assert (result.status_code, result.success) == (418, True)
+        receiver.close()
+        with pytest.raises(openai.BadRequestError, match="No answer from"):
+            client.webhooks.test(endpoint.id, event_type=ENDS[1])
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("https://example.com/hook", "--webhooks-anywhere"),
+        ("http://192.168.1.4/", "--webhooks-anywhere"),
+        ("ftp://127.0.0.1/", "expected an address"),
+        ("http://127.0.0.1:99999/", "Port"),
+        ("nonsense", "expected an address"),
+        ("http://127.0.0.1/\r\nx: y", "expected an address"),
+    ],
+)
+def test_an_endpoint_elsewhere_or_nowhere_is_refused(client, url, said):
+    with pytest.raises(openai.BadRequestError, match=said) as refused:
+        client.webhooks.create(name="x", url=url, event_types=ENDS)
+    assert refused.value.param == "url"
+
+
+def test_other_computers_are_allowed_only_when_the_server_says_so(tmp_path):
+    with RunningServer(tmp_path, "--webhooks-anywhere", fake=True) as server:
+        made = server.client().webhooks.create(
+            name="x", url="https://example.com/hook", event_types=ENDS
+        )
+        assert made.url == "https://example.com/hook"
+
+
+def test_an_event_that_never_happens_here_is_refused(client):
+    with pytest.raises(openai.BadRequestError, match=r"fine_tuning\.job\.succeeded"):
+        client.webhooks.create(
+            name="x", url="http://127.0.0.1/", event_types=["batch.completed"]
+        )
+
+
+def test_endpoints_of_another_key_do_not_exist(client, stranger):
+    with told(client) as (_, endpoint), pytest.raises(openai.NotFoundError):
+        stranger.webhooks.retrieve(endpoint.id)

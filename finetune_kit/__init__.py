@@ -23,7 +23,9 @@ __all__ = [
     "connect",
     "estimate",
     "examples",
+    "exercise",
     "follow",
+    "lesson",
     "loss_chart",
     "proverb_graders",
     "read_jsonl",
@@ -41,7 +43,9 @@ _HOMES = {
     "compare": "finetune_kit.evaluate",
     "estimate": "finetune_kit.jobs.guard",
     "examples": "finetune_kit.display.examples",
+    "exercise": "finetune_kit.course.exercise",
     "follow": "finetune_kit.jobs.follow",
+    "lesson": "finetune_kit.course.lesson",
     "loss_chart": "finetune_kit.display.charts",
     "proverb_graders": "finetune_kit.evaluate",
     "read_jsonl": "finetune_kit.evaluate",
@@ -53,6 +57,8 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
+    from finetune_kit.course.exercise import exercise
+    from finetune_kit.course.lesson import lesson
     from finetune_kit.dataset import check
     from finetune_kit.display.charts import loss_chart
     from finetune_kit.display.examples import examples

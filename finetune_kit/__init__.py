@@ -27,8 +27,10 @@ __all__ = [
     "duplicates",
     "estimate",
     "examples",
+    "exercise",
     "extraction_graders",
     "follow",
+    "lesson",
     "loss_chart",
     "preference_graders",
     "prepare_data",
@@ -61,7 +63,9 @@ _HOMES = {
     "estimate": "finetune_kit.jobs.guard",
     "examples": "finetune_kit.display.examples",
     "extraction_graders": "finetune_kit.graders",
+    "exercise": "finetune_kit.course.exercise",
     "follow": "finetune_kit.jobs.follow",
+    "lesson": "finetune_kit.course.lesson",
     "loss_chart": "finetune_kit.display.charts",
     "preference_graders": "finetune_kit.graders",
     "prepare_data": "finetune_kit.dataset.prepare_data",
@@ -83,6 +87,9 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
+    from finetune_kit.course.exercise import exercise
+    from finetune_kit.course.lesson import lesson
+    from finetune_kit.dataset import check
     from finetune_kit.dataset.check import check
     from finetune_kit.dataset.convert import convert
     from finetune_kit.dataset.duplicates import duplicates

@@ -105,10 +105,11 @@ class Step:
     def __init__(self, name: str, key: str) -> None:
         self.name, self.key = name, key
 
-    def get(self, resource: Resource) -> Any | None:
+    def get(self, resource: Resource, *, quietly: bool = False) -> Any | None:
         """What the step made last time, or None if it has to be done (again).
 
-        Gone, failed and cancelled ones do not count.
+        Gone, failed and cancelled ones do not count. A card says so, unless
+        ``quietly``.
         """
         from openai import NotFoundError
 
@@ -121,7 +122,8 @@ class Step:
             return None
         if made.status in {"failed", "cancelled", "error"}:
             return None
-        show(_reused(self.name, made))
+        if not quietly:
+            show(_reused(self.name, made))
         return made
 
     def keep(self, made: Any) -> None:

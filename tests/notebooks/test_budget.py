@@ -13,7 +13,11 @@ from tests.learner import ROOT
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 CARD = ["Question", "You will", "Minutes", "Cost", "Needs", "Makes"]
 # Bloom's verbs that can be seen to be done; "understand" cannot
-VERBS = "run read judge choose compare compute explain write repair tell name sort"
+VERBS = (
+    "run read judge choose compare compute explain write repair tell name sort find "
+    "check convert count estimate split upload create follow list cancel resume ask "
+    "predict measure plot translate point move mend recognise decide set"
+)
 
 
 @pytest.fixture(scope="module", params=NOTEBOOKS, ids=lambda path: path.name)
@@ -56,14 +60,14 @@ def test_prose_is_brief(notebook):
     words = [len(re.findall(r"[\w'-]+", source)) for source in prose]
     assert max(words) <= 140
     assert statistics.quantiles(words, n=20, method="inclusive")[-1] <= 90
-    assert sum(words) <= 1000
+    assert sum(words) <= 1300
 
 
 def test_a_notebook_is_short(notebook):
     code = sources(notebook, "code")
-    assert len(notebook["cells"]) <= 28
-    assert len(code) <= 12
-    assert sum(len(code_lines(source)) for source in code) <= 45
+    assert len(notebook["cells"]) <= 36
+    assert len(code) <= 16
+    assert sum(len(code_lines(source)) for source in code) <= 70
 
 
 def test_cells_define_and_print_little(notebook):
@@ -109,7 +113,6 @@ def test_outputs_are_small_and_pictures_have_alt_text(notebook):
     outputs = json.dumps([cell["outputs"] for cell in cells])
     assert len(outputs.encode()) <= 40_000
     images = re.findall(r"<img [^>]*>", outputs)
-    assert images
     assert all(re.search(r'alt=\\"[^"]{20,}\\"', image) for image in images)
     assert "image/png" not in {
         kind

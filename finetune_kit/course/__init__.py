@@ -1,0 +1,1 @@
+"""The course around the notebooks: what a lesson needs, exercises with their checks."""

@@ -1,0 +1,39 @@
+"""A lesson opened alone makes what it needs; opened again it finds it."""
+
+import pytest
+
+from finetune_kit import connect, lesson, workspace
+from tests.learner import fresh_home
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    with fresh_home(tmp_path_factory.mktemp("lesson") / "ws"):
+        yield connect()
+
+
+def test_a_lesson_alone_trains_the_model_it_needs_once_and_says_so(client, capsys):
+    job = lesson("07", client).job()
+    assert "The job of notebook 00 is run for you" in capsys.readouterr().out
+    assert job.status == "succeeded"
+    assert workspace.facts()["proverbs_model"] == job.fine_tuned_model
+    assert lesson("08", client).job().id == job.id
+    assert capsys.readouterr().out == ""
+    assert len(list(client.fine_tuning.jobs.list())) == 1
+
+
+def test_files_are_uploaded_once(client):
+    before = lesson("05", client).files()
+    after = lesson("06", client).files()
+    assert [file.id for file in before] == [file.id for file in after]
+
+
+def test_each_lesson_writes_into_a_folder_of_its_own(client):
+    folder = lesson("03", client).folder
+    assert folder.is_dir()
+    assert folder.is_relative_to(workspace.home())
+
+
+def test_the_data_sets_are_found_from_any_folder(client, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert lesson("02", client).path("proverbs/train.jsonl").is_file()

@@ -1,0 +1,43 @@
+"""The lessons in one process: each alone, all in order, twice, and shuffled."""
+
+import json
+import random
+from pathlib import Path
+
+import pytest
+from IPython.core.interactiveshell import InteractiveShell
+
+from tests.learner import ROOT, fresh_home
+
+LESSONS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+def run(path: Path, monkeypatch) -> None:
+    """All code cells of the notebook, in a shell of its own, as a kernel would."""
+    monkeypatch.chdir(path.parent)
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()
+    notebook = json.loads(path.read_text(encoding="utf-8"))
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "code":
+            result = shell.run_cell("".join(cell["source"]), store_history=True)
+            assert result.success, f"{path.name}, cell {cell['id']}"
+
+
+@pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.name)
+def test_a_lesson_runs_alone_in_an_empty_workspace(path, tmp_path, monkeypatch):
+    with fresh_home(tmp_path / "ws"):
+        run(path, monkeypatch)
+
+
+def test_all_lessons_run_in_order_and_again(tmp_path, monkeypatch):
+    with fresh_home(tmp_path / "ws"):
+        for path in [*LESSONS, *LESSONS]:
+            run(path, monkeypatch)
+
+
+def test_all_lessons_run_in_any_order(tmp_path, monkeypatch):
+    shuffled = random.Random(8).sample(LESSONS, len(LESSONS))
+    with fresh_home(tmp_path / "ws"):
+        for path in shuffled:
+            run(path, monkeypatch)

@@ -89,7 +89,6 @@ _HOMES = {
 if TYPE_CHECKING:
     from finetune_kit.course.exercise import exercise
     from finetune_kit.course.lesson import lesson
-    from finetune_kit.dataset import check
     from finetune_kit.dataset.check import check
     from finetune_kit.dataset.convert import convert
     from finetune_kit.dataset.duplicates import duplicates

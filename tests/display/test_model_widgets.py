@@ -60,17 +60,16 @@ def test_both_models_stream_the_answers_that_they_give_in_one_piece(client, play
 
 
 def test_stop_ends_an_answer_and_the_next_question_can_be_asked(client, played):
-    played._stopped.set()
-    slow = played.client.with_options()
-    create = slow.chat.completions.create
+    stopping = client.with_options()
+    create = stopping.chat.completions.create
 
     def stop_after_start(**call):
         stream = create(**call)
         played.stop.click()
         return stream
 
-    slow.chat.completions.create = stop_after_start
-    played.client = slow
+    stopping.chat.completions.create = stop_after_start
+    played.client = stopping
     played.answer()
     wait(played)
     assert {answer.state for answer in played.rounds[0].answers} == {"stopped"}
@@ -78,7 +77,7 @@ def test_stop_ends_an_answer_and_the_next_question_can_be_asked(client, played):
     played.answer()
     wait(played)
     states = {answer.state for answer in played.rounds[0].answers}
-    assert states <= {"done", "cut at 80 tokens"}
+    assert states <= {"done", "said nothing", "cut at 80 tokens"}
 
 
 def test_prompt_system_and_temperature_of_the_controls_are_what_is_asked(played):

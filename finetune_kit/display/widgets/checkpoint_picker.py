@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from finetune_kit.display.cards import Card
 from finetune_kit.display.charts import Chart, loss_chart
 from finetune_kit.display.tables import Table
-from finetune_kit.display.widgets.panel import Panel, Stack, note
+from finetune_kit.display.widgets.panel import Panel, Stack
 from finetune_kit.evaluate import side_by_side
 from finetune_kit.jobs.results import results
 
@@ -85,7 +86,7 @@ class CheckpointPicker(Panel):
         checkpoint = self.checkpoints[self.step]
         parts: list[Any] = [self._chart(self.step), _table([checkpoint])]
         if self.questions:
-            asking = note(f"Asking the checkpoint of {_name(self.step)} …")
+            asking = Card(f"Asking the checkpoint of {_name(self.step)} …")
             parts.append(self._answers.get(self.step, asking))
         return Stack(parts)
 

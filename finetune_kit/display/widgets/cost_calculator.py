@@ -76,7 +76,7 @@ class CostCalculator(Panel):
             self.sizes, self.model, self.saved_tokens, self.against, self.n_epochs
         )
         never = ["never"] * 3
-        months = [f"{calls / self.calls:,.1f}" for calls in gain.calls or ()]
+        months = [_months(calls / self.calls) for calls in gain.calls or ()]
         rows = [
             ["price of training", usd(cost.low), usd(cost.likely), usd(cost.high)],
             ["calls until it has paid", *(_counts(gain.calls) or never)],
@@ -102,15 +102,19 @@ class CostCalculator(Panel):
             description=label,
             continuous_update=False,
             readout_format="d",
+            style={"description_width": "11em"},
             layout=Layout(width="34em", max_width="98%"),
         )
-        slider.style.description_width = "11em"
         slider.observe(lambda change: self._set(name, change.new), "value")
         return slider
 
     def _set(self, name: str, value: int) -> None:
         setattr(self, name, value)
         self.refresh()
+
+
+def _months(number: float) -> str:
+    return f"{number:,.1f}" if number >= 0.1 else "less than 0.1"
 
 
 def _counts(calls: tuple[int, int, int] | None) -> list[str]:

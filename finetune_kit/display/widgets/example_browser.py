@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 from finetune_kit import catalog
 from finetune_kit.dataset.passages import passages
 from finetune_kit.dataset.read import Row, read_rows
+from finetune_kit.display.cards import Card
 from finetune_kit.display.strips import KEY, Strips
-from finetune_kit.display.widgets.panel import ROW, Panel, Stack, note
+from finetune_kit.display.widgets.panel import ROW, Panel, Stack
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -44,7 +45,7 @@ class ExampleBrowser(Panel):
     def twin(self) -> Stack:
         shown = [self._strips(row) for row in self.rows[: self.n]]
         counted = f"{len(self.rows):,} examples, the first {len(shown)} here"
-        return Stack([note(f"{self.path.name}: {counted}", KEY), *shown])
+        return Stack([Card(f"{self.path.name}: {counted}", [KEY]), *shown])
 
     def controls(self) -> ipywidgets.Widget:
         from ipywidgets import Button, HBox, Layout
@@ -66,7 +67,7 @@ class ExampleBrowser(Panel):
     def result(self) -> Any:
         found = self._found()
         if not found:
-            return note(f"No example says “{self.filter.value}”")
+            return Card(f"No example says “{self.filter.value}”")
         row = self._current(found)
         place = f"Example {found.index(row) + 1:,} of {len(found):,}"
         wanted = f" with “{self.filter.value}”" if self.filter.value else ""
@@ -95,13 +96,19 @@ def _fields(first: int, last: int) -> tuple[Any, Any]:
     from ipywidgets import BoundedIntText, Layout, Text
 
     small, wide = Layout(width="9em"), Layout(width="18em")
-    line = BoundedIntText(first, min=first, max=last, description="Line", layout=small)
-    line.style.description_width = "3em"
+    line = BoundedIntText(
+        first,
+        min=first,
+        max=last,
+        description="Line",
+        style={"description_width": "3em"},
+        layout=small,
+    )
     filter_ = Text(
         description="Filter",
         placeholder="a word, then Enter",
         continuous_update=False,
+        style={"description_width": "4em"},
         layout=wide,
     )
-    filter_.style.description_width = "4em"
     return line, filter_

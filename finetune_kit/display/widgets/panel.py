@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from finetune_kit.display.cards import Card, in_notebook, rich_text
+from finetune_kit.display.cards import in_notebook, rich_text
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -81,8 +81,3 @@ class Panel:
         display(bundle, raw=True)  # type: ignore[no-untyped-call]
         shown = Stack([self.result(), RUN_AGAIN])
         self._handle = display(shown, display_id=True)  # type: ignore[no-untyped-call]
-
-
-def note(title: str, *lines: str) -> Card:
-    """A quiet card in place of a result."""
-    return Card(title, lines)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
-from finetune_kit.display.cards import FRAME, TONES
+from finetune_kit.display.cards import FRAME, TONES, Card
 from finetune_kit.display.tables import Table
-from finetune_kit.display.widgets.panel import ROW, Panel, Stack, note
+from finetune_kit.display.widgets.panel import ROW, Panel, Stack
 from finetune_kit.evaluate import MAX_TOKENS, side_by_side
 
 if TYPE_CHECKING:
@@ -105,7 +105,6 @@ class Playground(Panel):
         self._stopped = Event()
         self._first = (system or "", prompt)
         self._table: Table | None = None
-        self._controls: ipywidgets.Widget | None = None
 
     def twin(self) -> Table:
         if self._table is None:
@@ -122,9 +121,15 @@ class Playground(Panel):
         self.prompt = Text(prompt, description="Question", layout=line)
         self.prompt.on_msg(self._entered)
         self.temperature = FloatSlider(
-            0, min=0, max=2, step=0.1, description="Temperature", readout_format=".1f"
+            0,
+            min=0,
+            max=2,
+            step=0.1,
+            description="Temperature",
+            readout_format=".1f",
+            style={"description_width": "7em"},
+            layout=Layout(width="24em", max_width="98%"),
         )
-        self.temperature.style.description_width = "6em"
         self.ask = Button(description="Ask", button_style="primary")
         self.stop = Button(description="Stop", disabled=True)
         self.ask.on_click(self.answer)
@@ -136,7 +141,7 @@ class Playground(Panel):
 
     def result(self) -> Any:
         if not self.rounds:
-            return note("Write a question, then press Ask or the Enter key")
+            return Card("Write a question, then press Ask or the Enter key")
         return Stack(self.rounds)
 
     def answer(self, *_: Any) -> None:
@@ -213,4 +218,4 @@ class Playground(Panel):
                     if choice.finish_reason == "length":
                         answer.state = f"cut at {MAX_TOKENS} tokens"
                     elif choice.finish_reason:
-                        answer.state = "done"
+                        answer.state = "done" if answer.text else "said nothing"

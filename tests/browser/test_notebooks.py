@@ -3,8 +3,10 @@
 import re
 from pathlib import Path
 
+import httpx
 import pytest
 
+from finetune_kit import local_server
 from tests.browser.page import NotebookPage
 from tests.learner import ROOT
 
@@ -42,6 +44,17 @@ def test_lesson_00_runs_from_the_menu_with_progress_and_chart(browser, lab, pict
     page.page.close()
 
 
+def delay_answers(times, milliseconds):
+    """Have the next answers refused, with a time after which the SDK asks again."""
+    server = local_server.find()
+    fault = {"fault": "rate_limit", "times": times, "path": "/v1/chat"}
+    httpx.post(
+        server.base_url.replace("/v1", "/_kit/faults"),
+        json={**fault, "retry_after_ms": milliseconds},
+        headers={"Authorization": f"Bearer {server.key}"},
+    ).raise_for_status()
+
+
 @pytest.fixture(scope="module")
 def widgets(browser, lab):
     page = NotebookPage(browser, lab.put(WIDGETS))
@@ -64,7 +77,9 @@ def test_the_example_browser_is_used_by_keyboard(widgets):
     widgets.output("with “luck”")
 
 
-def test_the_calculators_sliders_are_set_by_typing_their_numbers(widgets):
+def test_the_calculators_sliders_move_by_arrow_key_typed_number_and_mouse(widgets):
+    widgets.field("Epochs", ".noUi-handle").press("ArrowRight")
+    widgets.output("4 epochs")
     widgets.type_number("Epochs", "7")
     widgets.output("7 epochs")
     widgets.type_number("Calls a month", "20000")
@@ -94,6 +109,13 @@ def test_the_playground_answers_stops_and_keeps_its_answers_after_a_restart(
     widgets.wait_until_enabled("Ask")
     assert "no answer" not in told.text_content()
     assert "answering" not in told.text_content()
+    widgets.type_number("Temperature", "2")
+    delay_answers(2, milliseconds=4_000)
+    widgets.press("Ask", "Enter")
+    widgets.press("Stop", "Enter")
+    widgets.wait_until_enabled("Ask")
+    stopped = widgets.output("“Will I be happy?” · temperature 2").text_content()
+    assert stopped.count("stopped") == 2
     widgets.save()
     widgets.pictures(pictures, "widgets_light")
     widgets.restart_kernel()

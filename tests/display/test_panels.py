@@ -9,7 +9,8 @@ from nbclient import NotebookClient
 from tests.learner import PROVERBS, fresh_home
 
 VIEW = "application/vnd.jupyter.widget-view+json"
-CELL = f"import finetune_kit as kit\nkit.example_browser({str(PROVERBS / 'train.jsonl')!r})"
+TRAIN = str(PROVERBS / "train.jsonl")
+CELL = f"import finetune_kit as kit\nkit.example_browser({TRAIN!r})"
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import ipywidgets
 
 MOST_EPOCHS = 50  # that a job takes
-CALLS, SAVED_TOKENS = 10_000, 500  # to begin with
+CALLS, SAVED_TOKENS = 1_000, 500  # to begin with
 MOST_CALLS, MOST_SAVED = 200_000, 5_000
 
 
@@ -61,11 +61,12 @@ class CostCalculator(Panel):
         from ipywidgets import VBox
 
         most_calls = max(MOST_CALLS, self.calls)
+        least = min(100, self.calls)
         most_saved = max(MOST_SAVED, self.saved_tokens)
         return VBox(
             [
                 self._slider("n_epochs", "Epochs", 1, MOST_EPOCHS, 1),
-                self._slider("calls", "Calls a month", 1_000, most_calls, 1_000),
+                self._slider("calls", "Calls a month", least, most_calls, 100),
                 self._slider("saved_tokens", "Tokens saved a call", 0, most_saved, 10),
             ]
         )

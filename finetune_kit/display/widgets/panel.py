@@ -2,9 +2,9 @@
 
 Widgets are gone after a reload without their kernel, and on GitHub. So only the
 controls are widgets; what they lead to is plain HTML, updated in place through a
-`display_id`, and saved with the notebook. JupyterLab takes arrow and letter keys away
-from everything but buttons and fields to type in (seen in 4.6): choices are buttons,
-and every slider has its number as a field beside it.
+`display_id`, and saved with the notebook. Where nothing can be typed in, JupyterLab
+takes letters for its own commands (4.6: `b` adds a cell), so choices are buttons, not
+lists in which one jumps by letter.
 """
 
 from __future__ import annotations

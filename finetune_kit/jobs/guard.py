@@ -60,13 +60,18 @@ def budget() -> float:
 
 
 def estimate(
-    source: Source, model: str, n_epochs: money.Epochs = "auto"
+    source: Source,
+    model: str,
+    n_epochs: money.Epochs = "auto",
+    price: float | None = None,
 ) -> money.Estimate:
     """What training ``model`` on the rows of ``source`` may cost; see `money.estimate`.
 
-    The next job is then refused with this price until it is approved or within budget.
+    ``price``, in USD per million tokens, is for services whose prices are not known
+    here. The next job is refused with the estimate until it is approved or within
+    budget.
     """
-    _allowance.estimate = money.estimate(source, model, n_epochs)
+    _allowance.estimate = money.estimate(source, model, n_epochs, price)
     _allowance.approved = False
     return _allowance.estimate
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import re
 import shlex
@@ -95,6 +96,17 @@ def documents() -> list[Path]:
     names = listed.stdout.decode().split("\0")
     found = [ROOT / name for name in names if name.endswith((".md", ".ipynb"))]
     return [path for path in found if path.is_file()]
+
+
+def own_table(path: Path) -> None:
+    """Questions and answers as a learner has them: a CSV file."""
+    train = ROOT / "data" / "proverbs" / "train.jsonl"
+    rows = map(json.loads, train.read_text(encoding="utf-8").splitlines())
+    turns = [[turn["content"] for turn in row["messages"]] for row in rows]
+    with path.open("w", encoding="utf-8", newline="") as file:
+        written = csv.writer(file)
+        written.writerow(["question", "answer"])
+        written.writerows(turn[1:] for turn in turns)
 
 
 def help_of(command: str) -> int:
@@ -192,14 +204,17 @@ def test_a_cut_lasts_as_long_as_its_lessons():
         assert sum(lesson.practise for lesson in chosen) == int(practise)
 
 
-def test_what_is_typed_live_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    blocks = re.findall(r"^```python\n(.*?)^```", TEACHING, re.M | re.S)
-    monkeypatch.chdir(ROOT)
+@pytest.mark.parametrize("name", ["instructor-guide", "use-my-own-data"])
+def test_what_a_guide_types_runs(name: str, folder: Path):
+    own_table(folder / "mine.csv")
+    text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     names: dict[str, object] = {}
-    with fresh_home(tmp_path / "ws"):
-        for block in blocks:
-            exec(compile(block, "docs/instructor-guide.md", "exec"), names)
-        assert str(names["tuned"]).startswith("ft:")
+    with fresh_home(folder / "ws"):
+        for block in re.findall(r"^```python\n(.*?)^```", text, re.M | re.S):
+            exec(compile(block, f"docs/{name}.md", "exec"), names)
+    models = names["models"]
+    assert isinstance(models, dict)
+    assert models["tuned"].startswith("ft:")
 
 
 @pytest.mark.parametrize("name", ["instructor-guide", "run-it-for-a-class"])

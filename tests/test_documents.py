@@ -204,6 +204,16 @@ def test_a_cut_lasts_as_long_as_its_lessons():
         assert sum(lesson.practise for lesson in chosen) == int(practise)
 
 
+def test_every_sentence_that_a_lesson_asks_for_has_a_good_answer():
+    answered = set(re.findall(r"^\| (\d\d) \| .+\? \| .+ \|$", TEACHING, re.M))
+    asking = {
+        number
+        for number, lesson in lessons().items()
+        if "explain in one sentence" in " ".join(prose(lesson.path).lower().split())
+    }
+    assert asking <= answered
+
+
 @pytest.mark.parametrize("name", ["instructor-guide", "use-my-own-data"])
 def test_what_a_guide_types_runs(name: str, folder: Path):
     own_table(folder / "mine.csv")

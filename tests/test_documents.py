@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 import finetune_kit
 from finetune_kit.cli import main
+from finetune_kit.connect import find_target
 from finetune_kit.dataset.personal import PERSONAL, SECRETS
 from tests.learner import ROOT, fresh_home
 
@@ -225,6 +226,18 @@ def test_what_a_guide_types_runs(name: str, folder: Path):
     models = names["models"]
     assert isinstance(models, dict)
     assert models["tuned"].startswith("ft:")
+
+
+@pytest.mark.parametrize("name", ["openai", "azure", "nebius"])
+def test_the_addresses_and_variables_of_an_api_are_those_that_connect_reads(
+    name: str, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "`AZURE_OPENAI_ENDPOINT` followed by `")
+    target = find_target(name)
+    text = (DOCS / "point-it-at-azure.md").read_text(encoding="utf-8")
+    (row,) = re.findall(rf"^\| `{name}` \| (.*) \| (.*) \|$", text, re.M)
+    assert target.base_url.strip("`") in row[0].strip("`")
+    assert f"`{target.key_variable}`" in row[1]
 
 
 @pytest.mark.parametrize("name", ["instructor-guide", "run-it-for-a-class"])

@@ -6,6 +6,7 @@ tuned model) is made on the spot, and a card says so.
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,8 +42,15 @@ class Lesson:
 
     @property
     def data(self) -> Path:
-        """The folder of the data sets."""
-        return Path(finetune_kit.__file__).parents[1] / "data"
+        """The folder of the data sets, as seen from here where that can be said.
+
+        Outputs that name a file are then the same on every computer.
+        """
+        data = Path(finetune_kit.__file__).parents[1] / "data"
+        try:
+            return Path(os.path.relpath(data))
+        except ValueError:  # on another drive of Windows
+            return data
 
     @property
     def folder(self) -> Path:

@@ -1,9 +1,11 @@
 """A lesson opened alone makes what it needs; opened again it finds it."""
 
+from pathlib import Path
+
 import pytest
 
 from finetune_kit import connect, lesson, workspace
-from tests.learner import fresh_home
+from tests.learner import ROOT, fresh_home
 
 
 @pytest.fixture(scope="module")
@@ -37,3 +39,9 @@ def test_each_lesson_writes_into_a_folder_of_its_own(client):
 def test_the_data_sets_are_found_from_any_folder(client, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert lesson("02", client).path("proverbs/train.jsonl").is_file()
+
+
+def test_outputs_name_the_data_the_same_on_every_computer(client, monkeypatch):
+    monkeypatch.chdir(ROOT / "notebooks")
+    found = lesson("02", client).path("proverbs/train.jsonl")
+    assert found == Path("../data/proverbs/train.jsonl")

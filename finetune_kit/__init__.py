@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 __all__ = [
     "__version__",
     "approve",
+    "as_if_paid",
     "ask",
     "break_even",
     "break_even_chart",
@@ -30,12 +31,14 @@ __all__ = [
     "exercise",
     "extraction_graders",
     "follow",
+    "inbox",
     "lesson",
     "loss_chart",
     "preference_graders",
     "prepare_data",
     "proverb_graders",
     "read_jsonl",
+    "refused",
     "remember",
     "repair",
     "results",
@@ -53,6 +56,7 @@ __all__ = [
 
 _HOMES = {
     "approve": "finetune_kit.jobs.guard",
+    "as_if_paid": "finetune_kit.jobs.guard",
     "ask": "finetune_kit.evaluate",
     "break_even": "finetune_kit.dataset.money",
     "break_even_chart": "finetune_kit.display.saving_chart",
@@ -65,12 +69,14 @@ _HOMES = {
     "extraction_graders": "finetune_kit.graders",
     "exercise": "finetune_kit.course.exercise",
     "follow": "finetune_kit.jobs.follow",
+    "inbox": "finetune_kit.jobs.inbox",
     "lesson": "finetune_kit.course.lesson",
     "loss_chart": "finetune_kit.display.charts",
     "preference_graders": "finetune_kit.graders",
     "prepare_data": "finetune_kit.dataset.prepare_data",
     "proverb_graders": "finetune_kit.evaluate",
     "read_jsonl": "finetune_kit.evaluate",
+    "refused": "finetune_kit.course.refusal",
     "remember": "finetune_kit.workspace",
     "repair": "finetune_kit.dataset.repair",
     "results": "finetune_kit.jobs.results",
@@ -89,6 +95,7 @@ _HOMES = {
 if TYPE_CHECKING:
     from finetune_kit.course.exercise import exercise
     from finetune_kit.course.lesson import lesson
+    from finetune_kit.course.refusal import refused
     from finetune_kit.dataset.check import check
     from finetune_kit.dataset.convert import convert
     from finetune_kit.dataset.duplicates import duplicates
@@ -118,7 +125,8 @@ if TYPE_CHECKING:
         tool_graders,
     )
     from finetune_kit.jobs.follow import follow
-    from finetune_kit.jobs.guard import approve, estimate
+    from finetune_kit.jobs.guard import approve, as_if_paid, estimate
+    from finetune_kit.jobs.inbox import inbox
     from finetune_kit.jobs.results import results
     from finetune_kit.workspace import remember, step
 

@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from finetune_kit.dataset import money
 
 if TYPE_CHECKING:
+    from openai import OpenAI
+
     from finetune_kit.dataset.read import Source
 
 REFUSED = {"param": None, "code": "not_approved"}
@@ -76,7 +78,16 @@ def approve(estimate: money.Estimate) -> None:
     _allowance.estimate, _allowance.approved = estimate, True
 
 
-def guarded_client() -> Any:
+def as_if_paid(client: OpenAI) -> OpenAI:
+    """The free API behind ``client``, with the spending guard of a paid one.
+
+    For rehearsal: jobs are created only after ``approve(estimate(…))``.
+    """
+    # trust_env: a proxy must not swallow loopback
+    return client.with_options(http_client=guarded_client(trust_env=False))
+
+
+def guarded_client(**options: Any) -> Any:
     """The SDK's default http client, with the guard in front of job creation."""
     import openai
 
@@ -91,7 +102,7 @@ def guarded_client() -> Any:
                 return library.Response(402, json={"error": error}, request=request)
             return super().send(request, **options)
 
-    return GuardedClient()
+    return GuardedClient(**options)
 
 
 def http_library() -> Any:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import finetune_kit
 from finetune_kit import workspace
+from finetune_kit.course import alone
 from finetune_kit.display.cards import Card, show
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class Lesson:
     def path(self, name: str) -> Path:
         """A data set's file, such as ``lesson.path("proverbs/train.jsonl")``."""
         return self.data / name
+
+    def alone(self) -> Card:
+        """Let the next cell run as in a learner's project: without the kit."""
+        return alone.for_the_next_cell(self.client, self.folder, self.path("proverbs"))
 
     def files(self) -> tuple[FileObject, FileObject]:
         """The uploaded training and validation file of the proverbs."""

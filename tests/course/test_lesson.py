@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from IPython.core.interactiveshell import InteractiveShell
 
 from finetune_kit import connect, lesson, workspace
 from tests.learner import ROOT, fresh_home
@@ -45,3 +46,23 @@ def test_outputs_name_the_data_the_same_on_every_computer(client, monkeypatch):
     monkeypatch.chdir(ROOT / "notebooks")
     found = lesson("02", client).path("proverbs/train.jsonl")
     assert found == Path("../data/proverbs/train.jsonl")
+
+
+def test_an_excerpt_finds_api_and_data_beside_it_and_the_cell_after_is_back(
+    client, tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    monkeypatch.setenv("FINETUNE_KIT_HOME", str(workspace.home()))
+    InteractiveShell.clear_instance()
+    shell = InteractiveShell.instance()
+    shell.user_ns["lesson"] = lesson("02", client)
+    excerpt = (
+        "from openai import OpenAI\n"
+        "made = OpenAI().files.create(file=open('train.jsonl', 'rb'),"
+        " purpose='fine-tune')\n"
+        "OpenAI().files.delete(made.id)"
+    )
+    for cell in ("lesson.alone()", "lesson.alone()", excerpt):
+        shell.run_cell(cell).raise_error()
+    assert Path.cwd() == tmp_path

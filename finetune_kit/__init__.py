@@ -32,6 +32,7 @@ __all__ = [
     "extraction_graders",
     "follow",
     "inbox",
+    "learnt",
     "lesson",
     "loss_chart",
     "preference_graders",
@@ -70,6 +71,7 @@ _HOMES = {
     "exercise": "finetune_kit.course.exercise",
     "follow": "finetune_kit.jobs.follow",
     "inbox": "finetune_kit.jobs.inbox",
+    "learnt": "finetune_kit.display.strips",
     "lesson": "finetune_kit.course.lesson",
     "loss_chart": "finetune_kit.display.charts",
     "preference_graders": "finetune_kit.graders",
@@ -108,6 +110,7 @@ if TYPE_CHECKING:
     from finetune_kit.display.examples import examples
     from finetune_kit.display.histogram import token_histogram
     from finetune_kit.display.saving_chart import break_even_chart
+    from finetune_kit.display.strips import learnt
     from finetune_kit.evaluate import (
         ask,
         compare,

@@ -16,7 +16,9 @@ __version__ = "0.1.0"
 
 __all__ = [
     "__version__",
+    "Table",
     "approve",
+    "as_curl",
     "as_if_paid",
     "ask",
     "break_even",
@@ -45,18 +47,24 @@ __all__ = [
     "results",
     "review_graders",
     "score",
+    "score_chart",
+    "scores",
     "side_by_side",
     "sizes",
     "split",
     "step",
+    "terminal",
     "ticket_graders",
     "token_histogram",
     "tone_graders",
     "tool_graders",
+    "unsent",
+    "wilson",
 ]
 
 _HOMES = {
     "approve": "finetune_kit.jobs.guard",
+    "as_curl": "finetune_kit.course.wire",
     "as_if_paid": "finetune_kit.jobs.guard",
     "ask": "finetune_kit.evaluate",
     "break_even": "finetune_kit.dataset.money",
@@ -84,20 +92,28 @@ _HOMES = {
     "results": "finetune_kit.jobs.results",
     "review_graders": "finetune_kit.graders",
     "score": "finetune_kit.evaluate",
+    "score_chart": "finetune_kit.display.score_chart",
+    "scores": "finetune_kit.evaluate",
     "side_by_side": "finetune_kit.evaluate",
     "sizes": "finetune_kit.dataset.sizes",
     "split": "finetune_kit.dataset.split",
     "step": "finetune_kit.workspace",
+    "terminal": "finetune_kit.course.terminal",
     "ticket_graders": "finetune_kit.graders",
     "tone_graders": "finetune_kit.graders",
     "tool_graders": "finetune_kit.graders",
     "token_histogram": "finetune_kit.display.histogram",
+    "unsent": "finetune_kit.course.wire",
+    "Table": "finetune_kit.display.tables",
+    "wilson": "finetune_kit.evaluate",
 }
 
 if TYPE_CHECKING:
     from finetune_kit.course.exercise import exercise
     from finetune_kit.course.lesson import lesson
     from finetune_kit.course.refusal import refused
+    from finetune_kit.course.terminal import terminal
+    from finetune_kit.course.wire import as_curl, unsent
     from finetune_kit.dataset.check import check
     from finetune_kit.dataset.convert import convert
     from finetune_kit.dataset.duplicates import duplicates
@@ -110,6 +126,7 @@ if TYPE_CHECKING:
     from finetune_kit.display.examples import examples
     from finetune_kit.display.histogram import token_histogram
     from finetune_kit.display.saving_chart import break_even_chart
+    from finetune_kit.display.score_chart import score_chart
     from finetune_kit.display.strips import learnt
     from finetune_kit.evaluate import (
         ask,
@@ -117,6 +134,7 @@ if TYPE_CHECKING:
         proverb_graders,
         read_jsonl,
         score,
+        scores,
         side_by_side,
     )
     from finetune_kit.graders import (

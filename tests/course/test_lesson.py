@@ -6,7 +6,7 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from finetune_kit import connect, lesson, workspace
-from tests.learner import ROOT, fresh_home
+from tests.learner import PROVERBS, ROOT, fresh_home
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +23,22 @@ def test_a_lesson_alone_trains_the_model_it_needs_once_and_says_so(client, capsy
     assert lesson("08", client).job().id == job.id
     assert capsys.readouterr().out == ""
     assert len(list(client.fine_tuning.jobs.list())) == 1
+
+
+def test_a_job_on_another_file_is_made_once_and_anew_when_its_model_is_gone(
+    client, tmp_path
+):
+    other = tmp_path / "other.jsonl"
+    lines = (PROVERBS / "train.jsonl").read_text(encoding="utf-8").splitlines(True)
+    other.write_text("".join(lines[:10]), encoding="utf-8")
+    first = lesson("04", client).job_on(other)
+    assert ":other:" in first.fine_tuned_model
+    assert lesson("04", client).job_on(other).id == first.id
+    client.models.delete(first.fine_tuned_model)
+    again = lesson("04", client).job_on(other)
+    assert again.id != first.id
+    client.models.delete(again.fine_tuned_model)
+    assert workspace.facts()["proverbs_job"] not in {first.id, again.id}
 
 
 def test_files_are_uploaded_once(client):

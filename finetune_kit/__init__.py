@@ -63,6 +63,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Table": "finetune_kit.display.tables",
+    "wilson": "finetune_kit.evaluate",
     "approve": "finetune_kit.jobs.guard",
     "as_curl": "finetune_kit.course.wire",
     "as_if_paid": "finetune_kit.jobs.guard",
@@ -104,8 +106,6 @@ _HOMES = {
     "tool_graders": "finetune_kit.graders",
     "token_histogram": "finetune_kit.display.histogram",
     "unsent": "finetune_kit.course.wire",
-    "Table": "finetune_kit.display.tables",
-    "wilson": "finetune_kit.evaluate",
 }
 
 if TYPE_CHECKING:
@@ -128,6 +128,7 @@ if TYPE_CHECKING:
     from finetune_kit.display.saving_chart import break_even_chart
     from finetune_kit.display.score_chart import score_chart
     from finetune_kit.display.strips import learnt
+    from finetune_kit.display.tables import Table
     from finetune_kit.evaluate import (
         ask,
         compare,
@@ -136,6 +137,7 @@ if TYPE_CHECKING:
         score,
         scores,
         side_by_side,
+        wilson,
     )
     from finetune_kit.graders import (
         extraction_graders,

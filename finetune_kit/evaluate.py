@@ -18,7 +18,10 @@ from finetune_kit.display.tables import Table
 
 if TYPE_CHECKING:
     from openai import OpenAI
-    from openai.types.chat import ChatCompletionMessageParam
+    from openai.types.chat import (
+        ChatCompletionMessageParam,
+        ChatCompletionUserMessageParam,
+    )
 
 WORKERS = 4  # questions on the way at once
 MAX_TOKENS = 80  # of an answer; one that rambles on is cut there
@@ -37,15 +40,25 @@ def read_jsonl(path: Path | str, n: int | None = None) -> list[dict[str, Any]]:
 
 
 def ask(
-    client: OpenAI, model: str, questions: Iterable[str], system: str | None = None
+    client: OpenAI,
+    model: str,
+    questions: Iterable[str],
+    system: str | None = None,
+    shots: Iterable[Row] = (),
 ) -> list[str]:
-    """The model's answers, in the order of the questions; greedy (temperature 0)."""
+    """The model's answers, in the order of the questions; greedy (temperature 0).
+
+    ``shots`` are chat examples: their messages, without system prompts, stand before
+    each question (few-shot).
+    """
+    before: list[ChatCompletionMessageParam] = []
+    if system:
+        before.append({"role": "system", "content": system})
+    for row in shots:
+        before += [each for each in row["messages"] if each["role"] != "system"]
 
     def answer(question: str) -> str:
-        messages: list[ChatCompletionMessageParam] = []
-        if system:
-            messages.append({"role": "system", "content": system})
-        messages.append({"role": "user", "content": question})
+        messages = [*before, _user(question)]
         reply = client.chat.completions.create(
             model=model, messages=messages, temperature=0, max_tokens=MAX_TOKENS
         )
@@ -53,6 +66,10 @@ def ask(
 
     with ThreadPoolExecutor(WORKERS) as pool:
         return list(pool.map(answer, questions))
+
+
+def _user(question: str) -> ChatCompletionUserMessageParam:
+    return {"role": "user", "content": question}
 
 
 def side_by_side(
@@ -106,11 +123,21 @@ def compare(
 ) -> Scores:
     """Ask every model all questions of ``rows`` and grade the answers."""
     questions = [row["question"] for row in rows]
+    answers = {
+        heading: ask(client, model, questions, system)
+        for heading, model in models.items()
+    }
+    return scores(answers, rows, graders)
+
+
+def scores(
+    answers: Mapping[str, Sequence[Answer]],
+    rows: Sequence[Row],
+    graders: Mapping[str, Grader[Answer]],
+) -> Scores:
+    """Grade several lists of answers to the questions of ``rows``, each by its name."""
     return Scores(
-        {
-            heading: score(ask(client, model, questions, system), rows, graders)
-            for heading, model in models.items()
-        }
+        {name: score(given, rows, graders) for name, given in answers.items()}
     )
 
 

@@ -1,11 +1,15 @@
+from types import SimpleNamespace
+
 import pytest
 
 from finetune_kit.evaluate import (
     Scores,
+    ask,
     bootstrap,
     proverb_graders,
     read_jsonl,
     score,
+    scores,
     wilson,
 )
 from tests.learner import PROVERBS
@@ -85,3 +89,28 @@ def test_grades_that_are_not_yes_or_no_get_a_mean():
 def test_scoring_nothing_is_an_error():
     with pytest.raises(ValueError, match="no rows"):
         score([], [], {})
+
+
+def test_several_lists_of_answers_are_graded_together(graders):
+    answers = {"one": ["Ira furor brevis est"], "two": ["Good morning"]}
+    found = scores(answers, [ANGER], graders)
+    assert found["one"]["on topic"].value == 1
+    assert found["two"]["well-formed"].value == 0
+
+
+def test_examples_shown_before_a_question_leave_out_their_system_prompts():
+    sent = []
+
+    class Completions:
+        def create(self, *, messages, **_):
+            sent.append(messages)
+            message = SimpleNamespace(content="Carpe diem")
+            return SimpleNamespace(choices=[SimpleNamespace(message=message)])
+
+    client = SimpleNamespace(chat=SimpleNamespace(completions=Completions()))
+    shots = read_jsonl(PROVERBS / "train.jsonl", 2)
+    assert ask(client, "any", ["Why?"], "Be brief.", shots) == ["Carpe diem"]
+    roles = [message["role"] for message in sent[0]]
+    assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
+    assert sent[0][0]["content"] == "Be brief."
+    assert sent[0][-1]["content"] == "Why?"

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from finetune_kit.display.cards import Card, show
+from finetune_kit.jobs.guard import SPENDING_GUARD
 
 if TYPE_CHECKING:
     from openai import APIStatusError
@@ -29,7 +30,7 @@ def refused() -> Iterator[None]:
     try:
         yield
     except APIStatusError as error:
-        show(_by_the_api(error))
+        show(_answered(error))
     except TypeError as error:
         title = "Refused by Python (TypeError): nothing was sent"
         show(Card(title, [f"{error}"], "bad"))
@@ -37,10 +38,11 @@ def refused() -> Iterator[None]:
         show(_ACCEPTED)
 
 
-def _by_the_api(error: APIStatusError) -> Card:
+def _answered(error: APIStatusError) -> Card:
     body: Any = error.body
     said = body.get("message") if isinstance(body, dict) else None
     where = f"param: `{error.param}` · code: `{error.code}`"
-    kind = type(error).__name__
-    title = f"Refused by the API: {kind} ({error.status_code})"
+    title = f"Refused by the API: {type(error).__name__} ({error.status_code})"
+    if error.type == SPENDING_GUARD:
+        title = f"Refused by the spending guard ({error.status_code})"
     return Card(title, [said or error.message, where], "bad")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from finetune_kit.dataset.read import Source
 
+SPENDING_GUARD = "spending_guard"  # an error's type, where the API's would stand
 REFUSED = {"param": None, "code": "not_approved"}
 CREATES_A_JOB = ("/fine_tuning/jobs", "/fine-tunes")
 
@@ -98,7 +99,7 @@ def guarded_client(**options: Any) -> Any:
             path = request.url.path.rstrip("/")
             creates = request.method == "POST" and path.endswith(CREATES_A_JOB)
             if creates and (refusal := _allowance.take()):
-                error = {"message": refusal, "type": "spending_guard", **REFUSED}
+                error = {"message": refusal, "type": SPENDING_GUARD, **REFUSED}
                 return library.Response(402, json={"error": error}, request=request)
             return super().send(request, **options)
 

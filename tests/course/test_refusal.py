@@ -3,7 +3,7 @@
 import openai
 import pytest
 
-from finetune_kit import connect, refused
+from finetune_kit import as_if_paid, connect, refused
 from tests.learner import fresh_home
 
 
@@ -34,6 +34,14 @@ def test_a_call_that_goes_through_is_not_taken_for_a_refusal(jobs, capsys):
     with refused():
         jobs.list()
     assert "Nothing was refused" in capsys.readouterr().out
+
+
+def test_the_spending_guard_is_not_taken_for_the_api(jobs, capsys):
+    with refused():
+        as_if_paid(jobs._client).fine_tuning.jobs.create(model="m", training_file="f")
+    said = capsys.readouterr().out
+    assert "Refused by the spending guard (402)" in said
+    assert "Not sent" in said
 
 
 def test_other_errors_are_raised():

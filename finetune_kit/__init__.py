@@ -15,8 +15,8 @@ from finetune_kit.connect import connect
 __version__ = "0.1.0"
 
 __all__ = [
-    "__version__",
     "Table",
+    "__version__",
     "approve",
     "as_curl",
     "as_if_paid",
@@ -27,6 +27,7 @@ __all__ = [
     "compare",
     "connect",
     "convert",
+    "draws",
     "duplicates",
     "estimate",
     "examples",
@@ -37,6 +38,7 @@ __all__ = [
     "learnt",
     "lesson",
     "loss_chart",
+    "pieces",
     "preference_graders",
     "prepare_data",
     "proverb_graders",
@@ -74,6 +76,7 @@ _HOMES = {
     "check": "finetune_kit.dataset",
     "compare": "finetune_kit.evaluate",
     "convert": "finetune_kit.dataset.convert",
+    "draws": "finetune_kit.evaluate",
     "duplicates": "finetune_kit.dataset.duplicates",
     "estimate": "finetune_kit.jobs.guard",
     "examples": "finetune_kit.display.examples",
@@ -84,6 +87,7 @@ _HOMES = {
     "learnt": "finetune_kit.display.strips",
     "lesson": "finetune_kit.course.lesson",
     "loss_chart": "finetune_kit.display.charts",
+    "pieces": "finetune_kit.evaluate",
     "preference_graders": "finetune_kit.graders",
     "prepare_data": "finetune_kit.dataset.prepare_data",
     "proverb_graders": "finetune_kit.evaluate",
@@ -132,6 +136,8 @@ if TYPE_CHECKING:
     from finetune_kit.evaluate import (
         ask,
         compare,
+        draws,
+        pieces,
         proverb_graders,
         read_jsonl,
         score,

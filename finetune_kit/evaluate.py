@@ -19,6 +19,7 @@ from finetune_kit.display.tables import Table
 if TYPE_CHECKING:
     from openai import OpenAI
     from openai.types.chat import (
+        ChatCompletionChunk,
         ChatCompletionMessageParam,
         ChatCompletionUserMessageParam,
     )
@@ -66,6 +67,39 @@ def ask(
 
     with ThreadPoolExecutor(WORKERS) as pool:
         return list(pool.map(answer, questions))
+
+
+def draws(
+    client: OpenAI,
+    request: Mapping[str, Any],
+    temperatures: Iterable[float],
+    n: int = 3,
+    seed: int | None = None,
+) -> Table:
+    """A row a temperature: ``n`` answers to one chat ``request`` (model, messages)."""
+    rows = []
+    for temperature in temperatures:
+        chances = {"temperature": temperature, "n": n, "seed": seed}
+        settings = {"max_tokens": MAX_TOKENS, **request, **chances}
+        found = client.chat.completions.create(**settings).choices
+        rows.append([temperature, *(choice.message.content for choice in found)])
+    return Table(["temperature", *(f"answer {k + 1}" for k in range(n))], rows)
+
+
+def pieces(stream: Iterable[ChatCompletionChunk]) -> Table:
+    """What a chat stream with ``logprobs=True`` brought, and how likely each piece was.
+
+    Raises ValueError where the stream has no logprobs.
+    """
+    brought = [chunk.choices[0].logprobs for chunk in stream if chunk.choices]
+    tokens = [token for found in brought if found for token in found.content or ()]
+    if not tokens:
+        raise ValueError("This stream has no logprobs: ask for them, logprobs=True.")
+    # the local model's marks, such as that of a capital letter, write nothing
+    rows = [
+        [token.token, math.exp(token.logprob)] for token in tokens if token.bytes != []
+    ]
+    return Table(["piece", "probability"], rows)
 
 
 def _user(question: str) -> ChatCompletionUserMessageParam:

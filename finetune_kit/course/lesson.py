@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,14 +22,20 @@ if TYPE_CHECKING:
     from openai.types import FileObject
     from openai.types.fine_tuning import FineTuningJob
 
+
+def _method(n_epochs: int) -> dict[str, Any]:
+    hyperparameters = {"n_epochs": n_epochs}
+    return {
+        "type": "supervised",
+        "supervised": {"hyperparameters": hyperparameters},
+    }
+
+
 SYSTEM = "You are a smart assistant that replies with Latin proverbs."
 # What notebook 00 trains; the other lessons look at the same job.
 SETTINGS: dict[str, Any] = {
     "model": "gpt-4.1-mini",
-    "method": {
-        "type": "supervised",
-        "supervised": {"hyperparameters": {"n_epochs": 3}},
-    },
+    "method": _method(n_epochs=3),
     "suffix": "proverbs",
     "seed": 7,
 }
@@ -69,6 +76,14 @@ class Lesson:
         """A data set's file, such as ``lesson.path("proverbs/train.jsonl")``."""
         return self.data / name
 
+    def first_rows(self, n: int, name: str) -> Path:
+        """A file ``name``.jsonl of this lesson with the first training rows."""
+        with self._proverbs("train").open(encoding="utf-8") as rows:
+            found = "".join(islice(rows, n))
+        path = self.folder / f"{name}.jsonl"
+        path.write_text(found, encoding="utf-8", newline="\n")
+        return path
+
     def alone(self) -> Card:
         """Let the next cell run as in a learner's project: without the kit."""
         return alone.for_the_next_cell(self.client, self.folder, self.path("proverbs"))
@@ -82,12 +97,15 @@ class Lesson:
         noted = workspace.facts().get("proverbs_job")
         return self._finished(noted) or self._train()
 
-    def job_on(self, training: Path) -> FineTuningJob:
+    def job_on(self, training: Path, n_epochs: int = 3) -> FineTuningJob:
         """A finished job like `job`, but trained on another file; made once.
 
         The model bears the file's name.
         """
-        return self._trained(f"train-{training.stem}", training, suffix=training.stem)
+        name = training.stem
+        return self._trained(
+            f"train-{name}", training, suffix=name, method=_method(n_epochs)
+        )
 
     def _proverbs(self, name: str) -> Path:
         return self.path(f"proverbs/{name}.jsonl")
@@ -120,7 +138,7 @@ class Lesson:
         return job
 
     def _trained(
-        self, name: str, training: Path, card: Card | None = None, **changes: str
+        self, name: str, training: Path, card: Card | None = None, **changes: Any
     ) -> FineTuningJob:
         """A job with the settings of all lessons, followed to its end; made once."""
         settings = SETTINGS | changes

@@ -37,6 +37,10 @@ def test_a_job_on_another_file_is_made_once_and_anew_when_its_model_is_gone(
     client.models.delete(first.fine_tuned_model)
     again = lesson("04", client).job_on(other)
     assert again.id != first.id
+    once = lesson("08", client).job_on(other, n_epochs=1)
+    assert once.id != again.id
+    assert once.hyperparameters.n_epochs == 1
+    client.models.delete(once.fine_tuned_model)
     client.models.delete(again.fine_tuned_model)
     assert workspace.facts()["proverbs_job"] not in {first.id, again.id}
 
@@ -82,3 +86,11 @@ def test_an_excerpt_finds_api_and_data_beside_it_and_the_cell_after_is_back(
     for cell in ("lesson.alone()", "lesson.alone()", excerpt):
         shell.run_cell(cell).raise_error()
     assert Path.cwd() == tmp_path
+
+
+def test_the_first_rows_are_a_file_of_the_lesson(client):
+    path = lesson("08", client).first_rows(20, "few")
+    assert path.name == "few.jsonl"
+    lines = path.read_text(encoding="utf-8").splitlines()
+    whole = (PROVERBS / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    assert lines == whole[:20]

@@ -25,9 +25,9 @@ def judge_epochs(answer: Any) -> str | None:
         return "A number of epochs is a whole number from 1 on, such as 5."
     cost, more = _price(answer), _price(answer + 1)
     if cost.high > BUDGET:
-        likely = " Its likely price would fit, but" if cost.likely <= BUDGET else ""
+        fits = " Only the likely price fits." if cost.likely <= BUDGET else ""
         return (
-            f"{answer} epochs may cost up to {cost.high:.2f} USD.{likely} a budget has "
+            f"{answer} epochs may cost up to {cost.high:.2f} USD.{fits} The budget has "
             "to hold in the worst case: compare the high value."
         )
     if more.high <= BUDGET:
@@ -51,8 +51,9 @@ def judge_split(answer: Any) -> str | None:
         return "Not all rows of `tickets/sample.jsonl`, and only these, are in it."
     if torn := answer.shared("customer"):
         return f"Customers in more than one part: {', '.join(torn[:3])} … Set `by`."
-    if not any(answer.labels.values()):
-        return "No customer is torn apart. The teams are left to chance: `stratify`."
+    labels = {label for counts in answer.labels.values() for label in counts}
+    if labels != {row["team"] for row in rows if row}:
+        return "No customer is torn apart. Now share out the teams: set `stratify`."
     if empty := [name for name, part in answer.parts.items() if not part]:
         return f"There is no row in {', '.join(empty)}. Give it a larger share."
     return None

@@ -16,10 +16,7 @@ _ROLES = {
     "assistant": "#D55E00",
     "tool": "#CC79A7",
 }
-_HATCH = (
-    "background:rgba(230,159,0,.18) repeating-linear-gradient(45deg,"
-    "rgba(128,128,128,.35) 0 2px,transparent 2px 6px);border-bottom:3px solid"
-)
+_LEARNT = "background:rgba(230,159,0,.25);font-weight:bold;border-bottom:3px solid"
 _TOKEN = "display:inline-block;white-space:pre;padding:0 2px;margin:1px 1px 3px 0;"
 
 
@@ -81,7 +78,7 @@ def learnt(example: Mapping[str, Any], model: str = "gpt-4.1-mini") -> Strips:
     if base is None:
         raise ValueError(f"model {model!r} is not in the catalog")
     messages = example.get("messages")
-    if not isinstance(messages, list):
+    if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
         raise ValueError("the example has no list `messages`; `kit.check` says more")
     encoding = tokens.encoding(base.encoding)
     strips = []
@@ -98,7 +95,7 @@ def _text(message: Mapping[str, Any]) -> str:
     """A message's text, or the texts of its parts, then the calls that it makes."""
     content = message.get("content") or ""
     parts = content if isinstance(content, list) else [{"text": str(content)}]
-    texts = [str(part.get("text", "")) for part in parts]
+    texts = [str(part.get("text", "")) for part in parts if isinstance(part, dict)]
     for call in message.get("tool_calls") or []:
         function = call.get("function", {})
         texts.append(f"{function.get('name', '')}({function.get('arguments', '')})")
@@ -108,7 +105,7 @@ def _text(message: Mapping[str, Any]) -> str:
 def _row(strip: Strip) -> str:
     colour = _ROLES.get(strip.role, TONES["plain"])
     look = _TOKEN + (
-        f"{_HATCH} {colour}"
+        f"{_LEARNT} {colour}"
         if strip.learnt
         else "border-bottom:1px dotted rgba(128,128,128,.8)"
     )

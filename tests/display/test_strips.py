@@ -46,5 +46,7 @@ def test_a_call_of_a_tool_is_learnt():
 def test_what_is_no_example_is_refused_in_words():
     with pytest.raises(ValueError, match="no list `messages`"):
         kit.learnt({"prompt": "Is it far?", "completion": " No."})
+    with pytest.raises(ValueError, match="no list `messages`"):
+        kit.learnt({"messages": ["Is it far?", "No."]})
     with pytest.raises(ValueError, match="not in the catalog"):
         kit.learnt(EXAMPLE, model="gpt-0")

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -173,6 +173,21 @@ def scores(
     return Scores(
         {name: score(given, rows, graders) for name, given in answers.items()}
     )
+
+
+def score_by(
+    key: str,
+    answers: Sequence[Answer],
+    rows: Sequence[Row],
+    graders: Mapping[str, Grader[Answer]],
+) -> Scores:
+    """One entry for each value of the rows' ``key``, such as "style" or "topic"."""
+    found = {}
+    for value in sorted({row[key] for row in rows}):
+        kept = [row[key] == value for row in rows]
+        part = list(compress(answers, kept)), list(compress(rows, kept))
+        found[value] = score(*part, graders)
+    return Scores(found)
 
 
 def score(

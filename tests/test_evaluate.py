@@ -12,6 +12,7 @@ from finetune_kit.evaluate import (
     proverb_graders,
     read_jsonl,
     score,
+    score_by,
     scores,
     wilson,
 )
@@ -117,6 +118,14 @@ def test_examples_shown_before_a_question_leave_out_their_system_prompts():
     assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
     assert sent[0][0]["content"] == "Be brief."
     assert sent[0][-1]["content"] == "Why?"
+
+
+def test_grades_can_be_told_apart_by_a_key_of_the_rows(graders):
+    rows = [{"topic": "anger", "style": style} for style in ("plain", "formal")]
+    found = score_by("style", ["Ira furor brevis est", "Hello"], rows, graders)
+    assert list(found.metrics) == ["formal", "plain"]
+    assert found["plain"]["on topic"].value == 1
+    assert found["formal"]["on topic"].value == 0
 
 
 @pytest.fixture(scope="module")

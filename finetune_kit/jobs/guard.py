@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 from finetune_kit.dataset import money
 
 if TYPE_CHECKING:
+    from openai import OpenAI
+
     from finetune_kit.dataset.read import Source
 
+SPENDING_GUARD = "spending_guard"  # an error's type, where the API's would stand
 REFUSED = {"param": None, "code": "not_approved"}
 CREATES_A_JOB = ("/fine_tuning/jobs", "/fine-tunes")
 
@@ -81,7 +84,16 @@ def approve(estimate: money.Estimate) -> None:
     _allowance.estimate, _allowance.approved = estimate, True
 
 
-def guarded_client() -> Any:
+def as_if_paid(client: OpenAI) -> OpenAI:
+    """The free API behind ``client``, with the spending guard of a paid one.
+
+    For rehearsal: jobs are created only after ``approve(estimate(…))``.
+    """
+    # trust_env: a proxy must not swallow loopback
+    return client.with_options(http_client=guarded_client(trust_env=False))
+
+
+def guarded_client(**options: Any) -> Any:
     """The SDK's default http client, with the guard in front of job creation."""
     import openai
 
@@ -92,11 +104,11 @@ def guarded_client() -> Any:
             path = request.url.path.rstrip("/")
             creates = request.method == "POST" and path.endswith(CREATES_A_JOB)
             if creates and (refusal := _allowance.take()):
-                error = {"message": refusal, "type": "spending_guard", **REFUSED}
+                error = {"message": refusal, "type": SPENDING_GUARD, **REFUSED}
                 return library.Response(402, json={"error": error}, request=request)
             return super().send(request, **options)
 
-    return GuardedClient()
+    return GuardedClient(**options)
 
 
 def http_library() -> Any:

@@ -111,3 +111,13 @@ def test_where_you_know_the_price_of_another_services_model_a_job_can_be_approve
     guard.approve(price)
     assert create(client).id == "ftjob-1"
     assert len(passed) == 1
+
+
+def test_a_free_api_can_be_guarded_for_rehearsal(paid):
+    client, passed = paid
+    free = openai.OpenAI(base_url=client.base_url, api_key="k")
+    rehearsal = guard.as_if_paid(free)
+    with pytest.raises(openai.APIStatusError, match="Not sent"):
+        rehearsal.fine_tuning.jobs.create(model="gpt-4.1-mini", training_file="file-1")
+    free.fine_tuning.jobs.create(model="gpt-4.1-mini", training_file="file-1")
+    assert len(passed) == 1

@@ -42,6 +42,7 @@ def connect(target: str | None = None, *, export: bool = False) -> OpenAI:
     client = _local_client() if name == "local" else _remote_client(find_target(name))
     if export:
         os.environ.update(environment(client))
+        _point_module_at(client)
     if in_notebook():
         show(banner(name))
     return client
@@ -55,6 +56,18 @@ def environment(client: OpenAI) -> dict[str, str]:
     url = str(client.base_url).rstrip("/")
     key = client.api_key
     return {"OPENAI_BASE_URL": url, "OPENAI_API_BASE": url, "OPENAI_API_KEY": key}
+
+
+def _point_module_at(client: OpenAI) -> None:
+    """Calls on the module go where ``client`` goes, past the same guard and proxy.
+
+    The module keeps its first client, so the environment alone would not reach it.
+    """
+    import openai
+
+    openai.base_url, openai.api_key = client.base_url, client.api_key
+    openai.organization, openai.project = client.organization, client.project
+    openai.http_client = client._client
 
 
 def _local_client() -> OpenAI:

@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import islice
+from itertools import compress, islice
 from pathlib import Path
 from statistics import fmean
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -18,7 +18,11 @@ from finetune_kit.display.tables import Table
 
 if TYPE_CHECKING:
     from openai import OpenAI
-    from openai.types.chat import ChatCompletionMessageParam
+    from openai.types.chat import (
+        ChatCompletionChunk,
+        ChatCompletionMessageParam,
+        ChatCompletionUserMessageParam,
+    )
 
 WORKERS = 4  # questions on the way at once
 MAX_TOKENS = 80  # of an answer; one that rambles on is cut there
@@ -37,15 +41,25 @@ def read_jsonl(path: Path | str, n: int | None = None) -> list[dict[str, Any]]:
 
 
 def ask(
-    client: OpenAI, model: str, questions: Iterable[str], system: str | None = None
+    client: OpenAI,
+    model: str,
+    questions: Iterable[str],
+    system: str | None = None,
+    shots: Iterable[Row] = (),
 ) -> list[str]:
-    """The model's answers, in the order of the questions; greedy (temperature 0)."""
+    """The model's answers, in the order of the questions; greedy (temperature 0).
+
+    ``shots`` are chat examples: their messages, without system prompts, stand before
+    each question (few-shot).
+    """
+    before: list[ChatCompletionMessageParam] = []
+    if system:
+        before.append({"role": "system", "content": system})
+    for row in shots:
+        before += [each for each in row["messages"] if each["role"] != "system"]
 
     def answer(question: str) -> str:
-        messages: list[ChatCompletionMessageParam] = []
-        if system:
-            messages.append({"role": "system", "content": system})
-        messages.append({"role": "user", "content": question})
+        messages = [*before, _user(question)]
         reply = client.chat.completions.create(
             model=model, messages=messages, temperature=0, max_tokens=MAX_TOKENS
         )
@@ -53,6 +67,43 @@ def ask(
 
     with ThreadPoolExecutor(WORKERS) as pool:
         return list(pool.map(answer, questions))
+
+
+def draws(
+    client: OpenAI,
+    request: Mapping[str, Any],
+    temperatures: Iterable[float],
+    n: int = 3,
+    seed: int | None = None,
+) -> Table:
+    """A row a temperature: ``n`` answers to one chat ``request`` (model, messages)."""
+    rows = []
+    for temperature in temperatures:
+        chances = {"temperature": temperature, "n": n, "seed": seed}
+        settings = {"max_tokens": MAX_TOKENS, **request, **chances}
+        found = client.chat.completions.create(**settings).choices
+        rows.append([temperature, *(choice.message.content for choice in found)])
+    return Table(["temperature", *(f"answer {k + 1}" for k in range(n))], rows)
+
+
+def pieces(stream: Iterable[ChatCompletionChunk]) -> Table:
+    """What a chat stream with ``logprobs=True`` brought, and how likely each piece was.
+
+    Raises ValueError where the stream has no logprobs.
+    """
+    brought = [chunk.choices[0].logprobs for chunk in stream if chunk.choices]
+    tokens = [token for found in brought if found for token in found.content or ()]
+    if not tokens:
+        raise ValueError("This stream has no logprobs: ask for them, logprobs=True.")
+    # the local model's marks, such as that of a capital letter, write nothing
+    rows = [
+        [token.token, math.exp(token.logprob)] for token in tokens if token.bytes != []
+    ]
+    return Table(["piece", "probability"], rows)
+
+
+def _user(question: str) -> ChatCompletionUserMessageParam:
+    return {"role": "user", "content": question}
 
 
 def side_by_side(
@@ -106,12 +157,37 @@ def compare(
 ) -> Scores:
     """Ask every model all questions of ``rows`` and grade the answers."""
     questions = [row["question"] for row in rows]
+    answers = {
+        heading: ask(client, model, questions, system)
+        for heading, model in models.items()
+    }
+    return scores(answers, rows, graders)
+
+
+def scores(
+    answers: Mapping[str, Sequence[Answer]],
+    rows: Sequence[Row],
+    graders: Mapping[str, Grader[Answer]],
+) -> Scores:
+    """Grade several lists of answers to the questions of ``rows``, each by its name."""
     return Scores(
-        {
-            heading: score(ask(client, model, questions, system), rows, graders)
-            for heading, model in models.items()
-        }
+        {name: score(given, rows, graders) for name, given in answers.items()}
     )
+
+
+def score_by(
+    key: str,
+    answers: Sequence[Answer],
+    rows: Sequence[Row],
+    graders: Mapping[str, Grader[Answer]],
+) -> Scores:
+    """One entry for each value of the rows' ``key``, such as "style" or "topic"."""
+    found = {}
+    for value in sorted({row[key] for row in rows}):
+        kept = [row[key] == value for row in rows]
+        part = list(compress(answers, kept)), list(compress(rows, kept))
+        found[value] = score(*part, graders)
+    return Scores(found)
 
 
 def score(

@@ -68,6 +68,19 @@ def test_export_points_calls_on_the_module_at_the_same_api(monkeypatch):
     assert openai.OpenAI().models.list().data
 
 
+def test_export_reaches_the_module_again_past_any_proxy(monkeypatch):
+    """The module keeps its first client; a second export must not be lost on it."""
+    for name in ("base_url", "api_key", "organization", "project", "http_client"):
+        monkeypatch.setattr(openai, name, None)
+    monkeypatch.setattr(openai, "_client", None)
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-somebody")
+    monkeypatch.setenv("OPENAI_BASE_URL", "http://127.0.0.1:9/v1")
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    assert str(openai.files._client.base_url) == "http://127.0.0.1:9/v1/"
+    connect(export=True)
+    assert openai.models.list().data
+
+
 def test_a_server_of_another_version_is_replaced_when_idle(monkeypatch):
     connect()
     before = local_server.find()

@@ -1,14 +1,22 @@
+from types import SimpleNamespace
+
 import pytest
 
+from finetune_kit.connect import connect
 from finetune_kit.evaluate import (
     Scores,
+    ask,
     bootstrap,
+    draws,
+    pieces,
     proverb_graders,
     read_jsonl,
     score,
+    score_by,
+    scores,
     wilson,
 )
-from tests.learner import PROVERBS
+from tests.learner import PROVERBS, fresh_home
 
 ANGER = {"question": "Why do I shout?", "topic": "anger"}
 MONEY = {"question": "Where did it go?", "topic": "money"}
@@ -85,3 +93,70 @@ def test_grades_that_are_not_yes_or_no_get_a_mean():
 def test_scoring_nothing_is_an_error():
     with pytest.raises(ValueError, match="no rows"):
         score([], [], {})
+
+
+def test_several_lists_of_answers_are_graded_together(graders):
+    answers = {"one": ["Ira furor brevis est"], "two": ["Good morning"]}
+    found = scores(answers, [ANGER], graders)
+    assert found["one"]["on topic"].value == 1
+    assert found["two"]["well-formed"].value == 0
+
+
+def test_examples_shown_before_a_question_leave_out_their_system_prompts():
+    sent = []
+
+    class Completions:
+        def create(self, *, messages, **_):
+            sent.append(messages)
+            message = SimpleNamespace(content="Carpe diem")
+            return SimpleNamespace(choices=[SimpleNamespace(message=message)])
+
+    client = SimpleNamespace(chat=SimpleNamespace(completions=Completions()))
+    shots = read_jsonl(PROVERBS / "train.jsonl", 2)
+    assert ask(client, "any", ["Why?"], "Be brief.", shots) == ["Carpe diem"]
+    roles = [message["role"] for message in sent[0]]
+    assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
+    assert sent[0][0]["content"] == "Be brief."
+    assert sent[0][-1]["content"] == "Why?"
+
+
+def test_grades_can_be_told_apart_by_a_key_of_the_rows(graders):
+    rows = [{"topic": "anger", "style": style} for style in ("plain", "formal")]
+    found = score_by("style", ["Ira furor brevis est", "Hello"], rows, graders)
+    assert list(found.metrics) == ["formal", "plain"]
+    assert found["plain"]["on topic"].value == 1
+    assert found["formal"]["on topic"].value == 0
+
+
+@pytest.fixture(scope="module")
+def client(tmp_path_factory):
+    with fresh_home(tmp_path_factory.mktemp("evaluate") / "ws"):
+        yield connect()
+
+
+REQUEST = {
+    "model": "tinygpt",
+    "messages": [{"role": "user", "content": "What is the capital of Italy?"}],
+}
+
+
+def test_the_pieces_of_a_stream_make_the_answer(client):
+    chat = client.chat.completions
+    request = {**REQUEST, "temperature": 0}
+    table = pieces(chat.create(**request, stream=True, logprobs=True))
+    answer = chat.create(**request).choices[0].message.content
+    assert "".join(row[0] for row in table.rows) == answer
+    assert all(0 <= row[1] <= 1 for row in table.rows)
+
+
+def test_a_stream_without_logprobs_is_refused(client):
+    stream = client.chat.completions.create(**REQUEST, stream=True)
+    with pytest.raises(ValueError, match="logprobs=True"):
+        pieces(stream)
+
+
+def test_draws_at_temperature_0_are_all_the_same_and_repeat_with_the_seed(client):
+    table = draws(client, REQUEST, (0, 1.5), n=2, seed=7)
+    assert table.columns == ["temperature", "answer 1", "answer 2"]
+    assert table.rows[0][1] == table.rows[0][2]
+    assert draws(client, REQUEST, (0, 1.5), n=2, seed=7).rows == table.rows

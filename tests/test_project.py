@@ -209,13 +209,6 @@ def test_the_readmes_commands_exist():
         assert ran.returncode == 0, ran.stderr.decode()
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/data.md"])
-def test_the_documents_links_lead_somewhere(document: str):
-    links = re.findall(r"\]\(([^)#]+)\)", text_of(document))
-    for link in links:
-        assert "://" in link or (ROOT / document).parent.joinpath(link).exists(), link
-
-
 def test_the_code_is_in_style():
     pytest.importorskip("ruff")
     for words in (["check"], ["format", "--check"]):

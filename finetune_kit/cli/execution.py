@@ -67,6 +67,7 @@ def _execute(path: Path, out: Path, values: dict[str, Any]) -> Run:
                 cwd=str(path.parent.resolve()),
                 progress_bar=False,
                 config=_transport(sockets),
+                coalesce_streams=True,  # else cut where it was printed
             )
         result = "ok"
     except PapermillExecutionError as error:

@@ -29,6 +29,9 @@ _MOST_EPOCHS = 25
 _PER_EXAMPLE = 3
 _RESERVE = 1.2
 
+#: How rows are counted for a model of another service: its own tokens are not known.
+_COUNTED_LIKE = "gpt-4.1-mini"
+
 
 @dataclass(frozen=True)
 class Estimate:
@@ -144,26 +147,34 @@ def auto_epochs(n_examples: int) -> int:
     return _TARGET_EPOCHS
 
 
-def estimate(source: Source | Sizes, model: str, n_epochs: Epochs = "auto") -> Estimate:
+def estimate(
+    source: Source | Sizes,
+    model: str,
+    n_epochs: Epochs = "auto",
+    price: float | None = None,
+) -> Estimate:
     """What training ``model`` on the rows of ``source`` may cost.
 
     Tokens (each example cut at the model's limit) times epochs times the last known
-    price. Low leaves out the tokens around messages; high adds three an example and a
-    fifth. With `auto`, one epoch less and one more. Raises ValueError where no price
-    by the token is known.
+    price, or ``price``, USD per million tokens, as another service asks. Low leaves
+    out the tokens around messages; high adds three an example and a fifth. With
+    `auto`, one epoch less and one more. Raises ValueError where no price by the token
+    is known or given.
     """
     from .sizes import Sizes, sizes
 
-    base, prices = _priced(model)
-    if prices.training is None:
-        raise ValueError(_no_price(model))
-    measured = source if isinstance(source, Sizes) else sizes(source, model)
+    base = catalog.base(model)
+    counted_like = base.name if base else _COUNTED_LIKE
+    cited = f"given by you; tokens counted as for {counted_like}"
+    if price is None:
+        price, cited = _training_price(model)
+    measured = source if isinstance(source, Sizes) else sizes(source, counted_like)
     likely = auto_epochs(measured.examples) if n_epochs == "auto" else n_epochs
     spread = 1 if n_epochs == "auto" else 0
     epochs = (max(1, likely - spread), likely, likely + spread)
     high = (measured.trained + _PER_EXAMPLE * measured.examples) * _RESERVE
     low_usd, likely_usd, high_usd = (
-        count * times * prices.training / 1e6
+        count * times * price / 1e6
         for count, times in zip(
             (measured.bare, measured.trained, high), epochs, strict=True
         )
@@ -173,10 +184,10 @@ def estimate(source: Source | Sizes, model: str, n_epochs: Epochs = "auto") -> E
         likely_usd,
         high_usd,
         measured.trained,
-        _cited(prices),
-        base.name,
+        cited,
+        base.name if base else model,
         epochs,
-        prices.training,
+        price,
     )
 
 
@@ -245,6 +256,14 @@ def _priced(model: str) -> tuple[Base, Prices]:
     return base, base.prices
 
 
+def _training_price(model: str) -> tuple[float, str]:
+    """USD per million tokens, and where that stands."""
+    _, prices = _priced(model)
+    if prices.training is None:
+        raise ValueError(_no_price(model))
+    return prices.training, _cited(prices)
+
+
 def _untuned(model: str) -> tuple[Base, Prices]:
     base = catalog.base(model)
     if base is None or base.untuned is None:
@@ -258,7 +277,10 @@ def _call(prices: Prices, prompt: float, output: float) -> float:
 
 
 def _no_price(model: str) -> str:
-    return f"No training price is known for {model!r}."
+    return (
+        f"No training price is known for {model!r}. Where you know it, give it to "
+        "estimate(…) as price, in USD per million tokens."
+    )
 
 
 def _cited(prices: Prices) -> str:

@@ -10,6 +10,8 @@ from dataclasses import asdict
 from html import escape
 from typing import Any
 
+from finetune_kit.display.cards import rich_text
+
 from .card import CELL, GREY, INK, LINE, PAPER, table
 from .diff import as_html, as_text
 from .edits import Edit, fixable
@@ -93,7 +95,7 @@ def _row(edit: Edit) -> str:
     look = f"color:{INK};background:{PAPER};white-space:pre-wrap;overflow-wrap:anywhere"
     return (
         f'<tr><td style="{CELL}">{escape(edit.where)}</td>'
-        f'<td style="{CELL}">{escape(_visible(edit.what))} '
+        f'<td style="{CELL}">{rich_text(_visible(edit.what))} '
         f'<span style="color:{GREY}">({edit.code})</span><br>'
         f'<code style="{look}">{shown}</code></td></tr>'
     )

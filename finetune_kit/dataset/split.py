@@ -66,6 +66,18 @@ class Split:
         columns = ["part", "rows", "share", f"groups by {self.grouped_by}", *found]
         return Table(columns, rows, note=self._warning())
 
+    def shared(self, by: Key) -> list[str]:
+        """Names of the groups that stand in more than one part: leaks, by ``by``.
+
+        `by` as for `split`. Raises ValueError for a row without such a group.
+        """
+        found = [
+            {_named(by, row, line, "by") for line, row in enumerate(rows, start=1)}
+            for rows in self.parts.values()
+        ]
+        counts = Counter(name for names in found for name in names)
+        return sorted(name for name, count in counts.items() if count > 1)
+
     def save(self, folder: str | PathLike[str], stem: str | None = None) -> list[Path]:
         """Write one JSONL file a part, `<stem>_<part>.jsonl`, and say where.
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 import html
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,8 +48,23 @@ def rich_text(text: str) -> str:
     return re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(text, quote=False))
 
 
+_text_only = ContextVar("text_only", default=False)
+
+
+@contextmanager
+def as_text() -> Iterator[None]:
+    """Inside, all is shown as in a terminal, also in a notebook."""
+    token = _text_only.set(True)
+    try:
+        yield
+    finally:
+        _text_only.reset(token)
+
+
 def in_notebook() -> bool:
     """True in a Jupyter kernel, False in a terminal, a script or a test."""
+    if _text_only.get():
+        return False
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython else None
     return shell is not None and hasattr(shell, "kernel")

@@ -76,7 +76,8 @@ def _draw_limit(axes: Axes, limit: int) -> None:
 
 def _alt(sizes: Sizes) -> str:
     over = len(sizes.truncated)
-    cut = f"{over:,} lie over it and are cut" if over else "none lies over it"
+    lie = "1 lies over it and is cut" if over == 1 else f"{over:,} lie over it, cut"
+    cut = lie if over else "none lies over it"
     return (
         f"Histogram of {sizes.examples:,} examples by their tokens: from "
         f"{min(sizes.tokens):,} to {max(sizes.tokens):,}, median "

@@ -1,16 +1,19 @@
 """An example as strips of tokens: who says what, and which tokens are learnt.
 
-Learnt tokens are hatched and underlined, and named in words: no meaning is told by
-colour alone.
+Learnt tokens are bold, underlined and hatched, and named in words: no meaning is told
+by colour alone, nor by the hatching, which an untrusted notebook does not show.
 """
 
 from __future__ import annotations
 
 import html
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from finetune_kit import catalog
+from finetune_kit.dataset.jsonl import Row
 from finetune_kit.dataset.passages import Passage, passages
-from finetune_kit.dataset.read import Row
 from finetune_kit.dataset.sizes import sizes
 from finetune_kit.dataset.tokens import count, pieces
 from finetune_kit.display.cards import FRAME, TONES, Card
@@ -27,10 +30,10 @@ ROLE_COLORS = {
     "tool": "#CC79A7",
     "tools": "#CC79A7",
 }
-KEY = "Learnt tokens are underlined and hatched; the rest is context."
+KEY = "Learnt tokens are bold and underlined; the rest is context."
 _HATCH = (
-    "border-bottom:2px solid {color};background:repeating-linear-gradient("
-    "135deg,{color}55 0 2px,transparent 2px 6px)"
+    "font-weight:bold;border-bottom:2px solid {color};"
+    "background:repeating-linear-gradient(135deg,{color}55 0 2px,transparent 2px 6px)"
 )
 _PLAIN = "border-bottom:2px solid transparent;background:rgba(128,128,128,.16)"
 _TOKEN = "border-radius:2px;margin-right:2px;padding:0 1px;white-space:pre-wrap;"
@@ -92,6 +95,22 @@ class Strips:
             ["`kit.check(path)` says why, and how to mend it.", self.row.text[:200]],
             "bad",
         )
+
+
+def learnt(example: Mapping[str, Any], model: str = "gpt-4.1-mini") -> Strips:
+    """An example as the tokens of `model`, those that it learns marked.
+
+    Learnt is what the assistant says, unless the message has `"weight": 0` (OpenAI
+    guide). The few signs around each message are not shown. Raises ValueError for an
+    unknown model.
+    """
+    base = catalog.base(model)
+    if base is None:
+        raise ValueError(f"model {model!r} is not in the catalog")
+    heading = "What is learnt, what is only read"
+    return Strips(
+        Row(1, 1, dict(example), str(example)), base.name, base.encoding, heading
+    )
 
 
 def _visible(piece: str) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -59,12 +61,42 @@ def stream(client: OpenAI, fine_tune_id: str) -> Iterator[Event]:
         yield from lines
 
 
+def wait(client: OpenAI, fine_tune_id: str) -> FineTune:
+    """The fine-tune as it is when it has ended."""
+    for _ in stream(client, fine_tune_id):
+        pass
+    return retrieve(client, fine_tune_id)
+
+
+def remove(client: OpenAI, job: FineTune) -> None:
+    """Delete an ended fine-tune with its model and files; some may be gone already."""
+    from openai import NotFoundError
+
+    calls: list[Callable[[], object]] = [partial(delete, client, job["id"])]
+    if job["fine_tuned_model"]:
+        calls.append(partial(client.models.delete, job["fine_tuned_model"]))
+    for kind in ("training_files", "validation_files", "result_files"):
+        calls += [partial(client.files.delete, file["id"]) for file in job[kind]]
+    for call in calls:
+        with suppress(NotFoundError):
+            call()
+
+
 def results(client: OpenAI, fine_tune_id: str) -> str:
     """The text of the result file; ValueError where there is none."""
     files = retrieve(client, fine_tune_id)["result_files"]
     if not files:
         raise ValueError(f"No results file available for fine-tune {fine_tune_id}")
     return client.files.content(files[0]["id"]).read().decode("utf-8")
+
+
+def complete(client: OpenAI, model: str, prompts: Iterable[str]) -> list[str]:
+    """What ``model`` writes after each prompt, to the end of the line; greedy."""
+    said = [
+        client.completions.create(model=model, prompt=each, temperature=0, stop="\n")
+        for each in prompts
+    ]
+    return [reply.choices[0].text.strip() for reply in said]
 
 
 def _path(fine_tune_id: str) -> str:

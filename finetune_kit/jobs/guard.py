@@ -15,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 from finetune_kit.dataset import money
 
 if TYPE_CHECKING:
+    from openai import OpenAI
+
     from finetune_kit.dataset.read import Source
 
+SPENDING_GUARD = "spending_guard"  # an error's type, where the API's would stand
 REFUSED = {"param": None, "code": "not_approved"}
 CREATES_A_JOB = ("/fine_tuning/jobs", "/fine-tunes")
 
@@ -60,13 +63,18 @@ def budget() -> float:
 
 
 def estimate(
-    source: Source, model: str, n_epochs: money.Epochs = "auto"
+    source: Source,
+    model: str,
+    n_epochs: money.Epochs = "auto",
+    price: float | None = None,
 ) -> money.Estimate:
     """What training ``model`` on the rows of ``source`` may cost; see `money.estimate`.
 
-    The next job is then refused with this price until it is approved or within budget.
+    ``price``, in USD per million tokens, is for services whose prices are not known
+    here. The next job is refused with the estimate until it is approved or within
+    budget.
     """
-    _allowance.estimate = money.estimate(source, model, n_epochs)
+    _allowance.estimate = money.estimate(source, model, n_epochs, price)
     _allowance.approved = False
     return _allowance.estimate
 
@@ -76,7 +84,16 @@ def approve(estimate: money.Estimate) -> None:
     _allowance.estimate, _allowance.approved = estimate, True
 
 
-def guarded_client() -> Any:
+def as_if_paid(client: OpenAI) -> OpenAI:
+    """The free API behind ``client``, with the spending guard of a paid one.
+
+    For rehearsal: jobs are created only after ``approve(estimate(…))``.
+    """
+    # trust_env: a proxy must not swallow loopback
+    return client.with_options(http_client=guarded_client(trust_env=False))
+
+
+def guarded_client(**options: Any) -> Any:
     """The SDK's default http client, with the guard in front of job creation."""
     import openai
 
@@ -87,11 +104,11 @@ def guarded_client() -> Any:
             path = request.url.path.rstrip("/")
             creates = request.method == "POST" and path.endswith(CREATES_A_JOB)
             if creates and (refusal := _allowance.take()):
-                error = {"message": refusal, "type": "spending_guard", **REFUSED}
+                error = {"message": refusal, "type": SPENDING_GUARD, **REFUSED}
                 return library.Response(402, json={"error": error}, request=request)
             return super().send(request, **options)
 
-    return GuardedClient()
+    return GuardedClient(**options)
 
 
 def http_library() -> Any:

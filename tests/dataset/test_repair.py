@@ -319,6 +319,7 @@ def test_text_and_card_show_the_line_before_and_after():
     assert re.search(r'\n    \+ ….*"assistant"', text)
     assert "unknown role 'bot'" in text
     html = mended._repr_html_()
+    assert "role <code>assitant</code> is written <code>assistant</code>" in html
     assert re.search(r"<del [^>]*>assitant</del><ins [^>]*>assistant</ins>", html)
     assert not re.search(r"<(script|style|svg|link)|class=|on\w+=|var\(", html)
 

@@ -58,6 +58,15 @@ def test_no_group_stands_in_two_parts(by: Any):
     assert sum(parts.groups.values()) == 60
 
 
+def test_groups_of_another_kind_that_stand_in_two_parts_are_named():
+    rows = [{"customer": f"C-{n % 4}", "message": f"{n}"} for n in range(40)]
+    parts = split(rows, by="message")
+    assert parts.shared("customer") == ["C-0", "C-1", "C-2", "C-3"]
+    assert split(rows, by="customer").shared("customer") == []
+    with pytest.raises(ValueError, match="has nothing for by='team'"):
+        parts.shared("team")
+
+
 def test_a_group_may_lie_deeper():
     rows = [{"meta": {"customer": n % 7}, "text": str(n)} for n in range(70)]
     parts = split(rows, by="meta.customer")

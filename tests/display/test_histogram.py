@@ -20,7 +20,7 @@ def test_the_limit_is_drawn_where_examples_come_near_it():
     (axes,) = chart.axes
     assert [line.get_xdata()[0] for line in axes.lines] == [2049.5]
     assert "limit 2,049" in {text.get_text() for text in axes.texts}
-    assert "1 lie over it" in chart.alt
+    assert "1 lies over it and is cut" in chart.alt
 
 
 def test_a_far_limit_is_named_and_not_drawn():

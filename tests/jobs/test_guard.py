@@ -101,3 +101,23 @@ def test_an_estimate_is_a_range_with_its_source():
 def test_a_model_without_a_known_price_is_not_estimated():
     with pytest.raises(ValueError, match="No training price"):
         guard.estimate(PROVERBS / "train.jsonl", "gpt-6")
+
+
+def test_where_you_know_the_price_of_another_services_model_a_job_can_be_approved(paid):
+    client, passed = paid
+    price = guard.estimate(PROVERBS / "train.jsonl", "llama-3.1-8b", 3, price=0.5)
+    assert price.likely == pytest.approx(price.tokens * 3 * 0.5 / 1e6)
+    assert "given by you" in repr(price)
+    guard.approve(price)
+    assert create(client).id == "ftjob-1"
+    assert len(passed) == 1
+
+
+def test_a_free_api_can_be_guarded_for_rehearsal(paid):
+    client, passed = paid
+    free = openai.OpenAI(base_url=client.base_url, api_key="k")
+    rehearsal = guard.as_if_paid(free)
+    with pytest.raises(openai.APIStatusError, match="Not sent"):
+        rehearsal.fine_tuning.jobs.create(model="gpt-4.1-mini", training_file="file-1")
+    free.fine_tuning.jobs.create(model="gpt-4.1-mini", training_file="file-1")
+    assert len(passed) == 1

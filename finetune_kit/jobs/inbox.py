@@ -54,8 +54,8 @@ class Inbox:
             return self._letters.get(timeout=seconds)
         except queue.Empty:
             raise TimeoutError(
-                f"No webhook within {seconds:g} s. Does the job still run? Is the "
-                "endpoint's url that of this inbox?"
+                f"No webhook within {seconds:g} s. Each is handed out once: to see "
+                "one again, create the job again. Is the endpoint's url this inbox's?"
             ) from None
 
     def close(self) -> None:

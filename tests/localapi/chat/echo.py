@@ -39,6 +39,7 @@ class Server:
     def __init__(self, *options):
         self.answers = Answers([sys.executable, FAKE, *options])
         kit = SimpleNamespace(
+            settings=SimpleNamespace(host="127.0.0.1"),
             answers=self.answers,
             keys=Keys(KEY, []),
             clock=Clock(),

@@ -15,6 +15,8 @@ _ID = re.compile(r"(file-|ftjob-|upload_|part_|ftckpt_|chatcmpl-|wh|ft:|ft-|cmpl
 # Where the id stands in the body: answered as any id that does not exist.
 _IN_BODY = {"training_file", "validation_file", "part_ids"}
 
+_ASK_NOBODY = ("webhooks.unwrap", "webhooks.verify_signature")
+
 
 @pytest.fixture(scope="module")
 def stranger(server):
@@ -39,6 +41,8 @@ def test_no_id_of_another_user_answers_anything_but_not_found(
 ):
     if verdicts[method, None].level not in ("supported", "approximate"):
         return  # nothing of anybody is there
+    if method in _ASK_NOBODY:
+        return
     try:
         given = fidelity.arranged(scene, method)
         for name, value in ids_in(given).items():

@@ -113,14 +113,18 @@ def test_what_was_left_open_is_null_until_the_fine_tune_runs(api, slow):
 
 def test_who_waits_is_told_when_the_queue_gets_shorter(api, slow):
     first, second, third = slow(), slow(), slow()
+
+    def numbers():
+        events = told(api.get(f"/fine-tunes/{third['id']}"))
+        return [text for text in events if "Queue number" in text]
+
+    until(numbers, bool)
     api.post(f"/fine-tunes/{first['id']}/cancel")
-    seen = until(
-        lambda: told(api.get(f"/fine-tunes/{third['id']}")),
-        lambda seen: seen[-1] == "Fine-tune is in the queue. Queue number: 0",
-    )
-    numbers = [text for text in seen if "Queue number" in text]
-    assert len(set(numbers)) == len(numbers)
-    assert numbers[0].startswith("Fine-tune enqueued. ")
+    seen = until(numbers, lambda texts: texts[-1].endswith("Queue number: 0"))
+    assert seen == [
+        "Fine-tune enqueued. Queue number: 1",
+        "Fine-tune is in the queue. Queue number: 0",
+    ]
     for job in (third, second):
         api.post(f"/fine-tunes/{job['id']}/cancel")
 

@@ -251,7 +251,8 @@ def main() -> int:
 
 def write_card(text: str) -> None:
     card = CARD.read_text("utf-8")
-    figures = f"{BEGIN}\n\n{text}\n\n{FINISH}"
+    measured = f"Measured on the weights with the sha256\n`{weights.sha256()}`."
+    figures = f"{BEGIN}\n\n{measured}\n\n{text}\n\n{FINISH}"
     pattern = re.escape(BEGIN) + ".*" + re.escape(FINISH)
     card = re.sub(pattern, lambda _: figures, card, flags=re.DOTALL)
     CARD.write_text(card, "utf-8")

@@ -21,17 +21,21 @@ __all__ = [
     "break_even",
     "break_even_chart",
     "check",
+    "checkpoint_picker",
     "compare",
     "connect",
     "convert",
+    "cost_calculator",
     "duplicates",
     "estimate",
+    "example_browser",
     "examples",
     "exercise",
     "extraction_graders",
     "follow",
     "lesson",
     "loss_chart",
+    "playground",
     "preference_graders",
     "prepare_data",
     "proverb_graders",
@@ -57,16 +61,20 @@ _HOMES = {
     "break_even": "finetune_kit.dataset.money",
     "break_even_chart": "finetune_kit.display.saving_chart",
     "check": "finetune_kit.dataset",
+    "checkpoint_picker": "finetune_kit.display.widgets.checkpoint_picker",
     "compare": "finetune_kit.evaluate",
     "convert": "finetune_kit.dataset.convert",
+    "cost_calculator": "finetune_kit.display.widgets.cost_calculator",
     "duplicates": "finetune_kit.dataset.duplicates",
     "estimate": "finetune_kit.jobs.guard",
+    "example_browser": "finetune_kit.display.widgets.example_browser",
     "examples": "finetune_kit.display.examples",
-    "extraction_graders": "finetune_kit.graders",
     "exercise": "finetune_kit.course.exercise",
+    "extraction_graders": "finetune_kit.graders",
     "follow": "finetune_kit.jobs.follow",
     "lesson": "finetune_kit.course.lesson",
     "loss_chart": "finetune_kit.display.charts",
+    "playground": "finetune_kit.display.widgets.playground",
     "preference_graders": "finetune_kit.graders",
     "prepare_data": "finetune_kit.dataset.prepare_data",
     "proverb_graders": "finetune_kit.evaluate",
@@ -81,9 +89,9 @@ _HOMES = {
     "split": "finetune_kit.dataset.split",
     "step": "finetune_kit.workspace",
     "ticket_graders": "finetune_kit.graders",
+    "token_histogram": "finetune_kit.display.histogram",
     "tone_graders": "finetune_kit.graders",
     "tool_graders": "finetune_kit.graders",
-    "token_histogram": "finetune_kit.display.histogram",
 }
 
 if TYPE_CHECKING:
@@ -101,6 +109,10 @@ if TYPE_CHECKING:
     from finetune_kit.display.examples import examples
     from finetune_kit.display.histogram import token_histogram
     from finetune_kit.display.saving_chart import break_even_chart
+    from finetune_kit.display.widgets.checkpoint_picker import checkpoint_picker
+    from finetune_kit.display.widgets.cost_calculator import cost_calculator
+    from finetune_kit.display.widgets.example_browser import example_browser
+    from finetune_kit.display.widgets.playground import playground
     from finetune_kit.evaluate import (
         ask,
         compare,

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
 
 import pytest
 
-#: Set by .ci/run: markers whose skips are failures, because the tool can be had there.
+#: Set by .ci/run: markers whose skips are failures, because the tool can be had there;
+#: and programs (node, ruby) that are there.
 REQUIRED = os.environ.get("FINETUNE_KIT_REQUIRED", "").split()
 #: What a learner may have set and no test may depend on.
 _LEFT_OUT = ("OPENAI_", "FINETUNE_KIT_TARGET", "FINETUNE_KIT_BUDGET_USD")
@@ -53,6 +55,9 @@ def pytest_runtest_makereport(
     report = yield
     marked = [name for name in REQUIRED if item.get_closest_marker(name)]
     slow = item.get_closest_marker("slow")
+    missing = re.search(r"(\w+) is not installed", str(report.longrepr))
+    if missing and missing[1] not in REQUIRED:
+        return report
     if report.skipped and marked and not slow and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = (

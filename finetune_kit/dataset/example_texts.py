@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -13,8 +14,8 @@ def question_of(value: dict[str, Any]) -> str:
     if "input" in value and isinstance(value["input"], dict):
         return "\n".join(_said(value["input"].get("messages"), answer=True))
     if "prompt" in value:
-        return _text(value["prompt"])
-    return "\n".join(map(_text, value.values()))
+        return text_of(value["prompt"])
+    return "\n".join(map(text_of, value.values()))
 
 
 def whole_of(value: dict[str, Any]) -> str:
@@ -24,8 +25,8 @@ def whole_of(value: dict[str, Any]) -> str:
     if "input" in value and isinstance(value["input"], dict):
         outputs = [value.get("preferred_output"), value.get("non_preferred_output")]
         said = _said(value["input"].get("messages"), answer=True)
-        return "\n".join([*said, *map(_text, outputs)])
-    return "\n".join(map(_text, value.values()))
+        return "\n".join([*said, *map(text_of, outputs)])
+    return "\n".join(map(text_of, value.values()))
 
 
 def _said(messages: Any, answer: bool) -> list[str]:
@@ -34,19 +35,21 @@ def _said(messages: Any, answer: bool) -> list[str]:
     while not answer and listed and listed[-1].get("role") == "assistant":
         listed.pop()
     kept = [m for m in listed if m.get("role") not in ("system", "developer")]
-    return [
-        _text(m[key])
-        for m in kept
-        for key in ("content", "tool_calls", "function_call")
-        if m.get(key) is not None
-    ]
+    return [text for message in kept for text in said_in(message)]
+
+
+def said_in(message: Mapping[str, Any]) -> list[str]:
+    """What one message says: its text, and the calls that it makes."""
+    keys = ("content", "tool_calls", "function_call")
+    return [text_of(message[key]) for key in keys if message.get(key) is not None]
 
 
 def _is_list(value: Any) -> bool:
     return isinstance(value, list)
 
 
-def _text(value: Any) -> str:
+def text_of(value: Any) -> str:
+    """A text as it is, the texts of its parts, or anything else as JSON."""
     if isinstance(value, str):
         return value
     if isinstance(value, list):

@@ -216,20 +216,20 @@ def _count_chunk(
 def _size(value: Mapping[str, Any], encoding: str, limit: int) -> _Size:
     size = _Size({})
     count_message = tokens.message_counter(encoding)
-    for role, message in _messages(value):
+    for role, message in messages_of(value):
         counted = count_message(message)
         size.messages += 1
         images = _images(message) if isinstance(message.get("content"), list) else 0
         size.images += images
         size.roles[role] = size.roles.get(role, 0) + counted + TOKENS_PER_IMAGE * images
-    for role, text in _texts(value):
+    for role, text in texts_of(value):
         size.roles[role] = size.roles.get(role, 0) + tokens.count(text, encoding)
     if sum(size.roles.values()) > limit:
         size.truncation = _lost(value, encoding, limit)
     return size
 
 
-def _messages(value: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def messages_of(value: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """The messages of a chat, preference or reinforcement row with their roles."""
     inner = value.get("input")
     inner = inner.get("messages") if isinstance(inner, dict) else None
@@ -244,7 +244,7 @@ def _messages(value: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]
                 yield key or str(message.get("role", "")), message
 
 
-def _texts(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+def texts_of(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Prompt, completion and tool definitions, which go in as JSON (approximate)."""
     for key in ("prompt", "completion"):
         if isinstance(value.get(key), str):
@@ -268,7 +268,7 @@ def _lost(value: Mapping[str, Any], encoding: str, limit: int) -> tuple[str, str
     encode = tokens.encoding(encoding)
     count_message = tokens.message_counter(encoding)
     left, role = limit, "tools"
-    for role, message in _messages(value):
+    for role, message in messages_of(value):
         content = message.get("content")
         counted = count_message(message)
         if counted > left:
@@ -278,7 +278,7 @@ def _lost(value: Mapping[str, Any], encoding: str, limit: int) -> tuple[str, str
             kept = max(0, left - (counted - len(ids)))
             return role, encode.decode(ids[kept : kept + _SHOWN_CUT])[:_SHOWN_CUT]
         left -= counted
-    for role, text in _texts(value):
+    for role, text in texts_of(value):
         ids = encode.encode_ordinary(text)
         if len(ids) > left:
             return role, encode.decode(ids[left : left + _SHOWN_CUT])[:_SHOWN_CUT]

@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import lzma
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from functools import cache, lru_cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any
@@ -75,6 +76,18 @@ def encoding(name: str) -> tiktoken.Encoding:
 def count(text: str, encoding_name: str) -> int:
     """Tokens in ``text``; the text of a special token counts as ordinary text."""
     return len(encoding(encoding_name).encode_ordinary(text))
+
+
+def pieces(text: str, encoding_name: str) -> list[str]:
+    """The text of each token; tokens that share a character stand together."""
+    coder = encoding(encoding_name)
+    found, held = [], b""
+    for token in coder.encode_ordinary(text):
+        held += coder.decode_single_token_bytes(token)
+        with suppress(UnicodeDecodeError):
+            found.append(held.decode())
+            held = b""
+    return found
 
 
 def chat_tokens(messages: Iterable[Mapping[str, Any]], encoding_name: str) -> int:

@@ -9,10 +9,13 @@ import sys
 import pytest
 
 from finetune_kit import connect, workspace
+from finetune_kit.cli.execution import parameters
 from tests.learner import ROOT, fresh_home
 
 HERE = ROOT / "tests" / "notebooks"
-NOTEBOOK = ROOT / "notebooks" / "00_start_here.ipynb"
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+NOTEBOOK = NOTEBOOKS[0]
+OTHERS = {"seed": 11, "suffix": "other", "model": "gpt-4o-mini"}
 MASK = (
     "nbval.cfg" if platform.machine() in {"x86_64", "AMD64"} else "nbval_other_cpu.cfg"
 )
@@ -34,8 +37,8 @@ def home(tmp_path_factory):
         yield folder
 
 
-def start(*arguments, **env):
-    command = [sys.executable, "-m", "finetune_kit.cli", "run", str(NOTEBOOK), "--json"]
+def start(*arguments, notebook=NOTEBOOK, **env):
+    command = [sys.executable, "-m", "finetune_kit.cli", "run", str(notebook), "--json"]
     return subprocess.Popen(
         [*command, *arguments],
         cwd=ROOT,
@@ -56,14 +59,22 @@ def jobs():
     return list(connect().fine_tuning.jobs.list())
 
 
-def test_committed_outputs_are_what_a_run_gives(tmp_path):
+each_notebook = pytest.mark.parametrize(
+    "notebook", NOTEBOOKS, ids=lambda path: path.name
+)
+
+
+@each_notebook
+def test_committed_outputs_are_what_a_run_gives(notebook, tmp_path):
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    code = sum(cell["cell_type"] == "code" for cell in cells)
     with fresh_home(tmp_path / "ws"):
         command = [sys.executable, "-m", "pytest", "--nbval", "--nbval-current-env"]
         command += ["-p", "no:cacheprovider", "-q", "--nbval-cell-timeout=300"]
-        command += ["--nbval-sanitize-with", str(HERE / MASK), str(NOTEBOOK)]
+        command += ["--nbval-sanitize-with", str(HERE / MASK), str(notebook)]
         run = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert run.returncode == 0, run.stdout[-6000:]
-        assert "12 passed" in run.stdout
+        assert f"{code} passed" in run.stdout
 
 
 def test_two_at_the_same_time_train_once_and_a_third_run_reuses_it(home):
@@ -79,8 +90,8 @@ def test_two_at_the_same_time_train_once_and_a_third_run_reuses_it(home):
 
 
 def test_other_parameters_reach_the_job(home):
-    parameters = {"n_epochs": "1", "suffix": "other", "seed": "11"}
-    arguments = [part for name in parameters for part in ("-p", name, parameters[name])]
+    chosen = {"n_epochs": "1", "suffix": "other", "seed": "11"}
+    arguments = [part for name in chosen for part in ("-p", name, chosen[name])]
     finish(start(*arguments))
     job = jobs()[0]
     assert (job.hyperparameters.n_epochs, job.seed) == (1, 11)
@@ -109,3 +120,12 @@ def test_proxies_and_keys_of_the_environment_change_nothing_and_only_loopback_is
     # the watch was on in both: the kernel, and the server that it started
     assert any("ipykernel" in line for line in lines)
     assert any("finetune_kit.localapi" in line for line in lines)
+
+
+@each_notebook
+def test_a_notebook_runs_with_other_parameters(notebook, home):
+    known = parameters(notebook)
+    chosen = {name: value for name, value in OTHERS.items() if name in known}
+    given = [part for name in chosen for part in ("-p", name, str(chosen[name]))]
+    (row,) = finish(start(*given, notebook=notebook))
+    assert row["result"] == "ok"

@@ -1,0 +1,1 @@
+"""Controls to play with (ipywidgets), each with a twin for where they do not live."""

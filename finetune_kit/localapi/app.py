@@ -27,6 +27,7 @@ from finetune_kit.localapi import (
     limits,
     models,
     storage,
+    stored_completions,
     uploads,
     webhooks,
 )
@@ -62,6 +63,7 @@ def create(kit: Kit) -> Starlette:
             *fine_tunes.routes,
             *models.routes,
             *chat.routes,
+            *stored_completions.routes,
             *completions.routes,
             *webhooks.routes,
             *faults.routes,

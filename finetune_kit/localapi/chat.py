@@ -21,6 +21,7 @@ from finetune_kit.localapi import (
     models,
     requests,
     sampling,
+    stored_completions,
     usage,
 )
 from finetune_kit.localapi.answers import GenerationError
@@ -61,7 +62,8 @@ async def create_chat_completion(request: Request) -> Response:
     served = _chat_model(kit, keys.owner(request), params["model"])
     ready = await kit.answers.ready()
     sampling.check(params, ready["vocab_size"])
-    completion = Completion(kit, params, served, ready["weights_sha256"])
+    owner, fingerprint = keys.owner(request), models.fingerprint(ready)
+    completion = Completion(kit, owner, params, served, fingerprint)
     if params.get("stream"):
         return await stream(completion)
     return await unless_gone(request, completion.whole())
@@ -72,9 +74,10 @@ class Completion:
     """One request under way: what it asked, and what all its replies share."""
 
     kit: Kit
+    owner: str
     params: dict[str, Any]
     served: models.Served
-    weights_sha256: str
+    fingerprint: str
     head: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -83,8 +86,7 @@ class Completion:
             "created": self.kit.clock.now(),
             "model": self.served.name,
             "service_tier": "default",
-            # Says that no model of OpenAI answered.
-            "system_fingerprint": f"fp_tinygpt_{self.weights_sha256[:8]}",
+            "system_fingerprint": self.fingerprint,
         }
 
     def events(self) -> AsyncGenerator[tuple[int, Event], None]:
@@ -108,17 +110,16 @@ class Completion:
                 answers.setdefault(index, []).append(event)
         ordered = [answers[index] for index in sorted(answers)]
         used = await self.usage(prompt_tokens, ordered)
-        choices = [self._choice(index, events) for index, events in enumerate(ordered)]
-        body = {"object": "chat.completion", "choices": choices, "usage": used}
-        return JSONResponse(self.head | body)
+        return JSONResponse(self._document(ordered, used))
 
     async def chunks(
         self, events: AsyncGenerator[tuple[int, Event], None]
     ) -> AsyncGenerator[Event, None]:
         """The stream's objects: role, text token by token, end; `usage` if asked."""
         include_usage = (self.params.get("stream_options") or {}).get("include_usage")
+        is_counted = include_usage or self.params.get("store")
         prompt_tokens = (
-            asyncio.create_task(self.prompt_tokens()) if include_usage else None
+            asyncio.create_task(self.prompt_tokens()) if is_counted else None
         )
         answers: dict[int, list[Event]] = {}
         extra = {"usage": None} if include_usage else {}
@@ -135,9 +136,12 @@ class Completion:
                 delta = {"content": event["text"]}
                 yield self._chunk(index, delta, self._logprobs([event])) | extra
         if prompt_tokens:
-            used = await self.usage(prompt_tokens, list(answers.values()))
-            last = {"object": "chat.completion.chunk", "choices": [], "usage": used}
-            yield self.head | last
+            ordered = [answers[index] for index in sorted(answers)]
+            used = await self.usage(prompt_tokens, ordered)
+            self._document(ordered, used)
+            if include_usage:
+                last = {"object": "chat.completion.chunk", "choices": [], "usage": used}
+                yield self.head | last
 
     async def refused_in_words(self) -> AsyncGenerator[tuple[int, Event], None]:
         """The events; the engine's refusals become the service's errors."""
@@ -157,6 +161,17 @@ class Completion:
         texts = [_text(events) for events in answers]
         completion_tokens = await usage.of_texts(texts, self.served.base)
         return usage.usage(await prompt_tokens, completion_tokens)
+
+    def _document(
+        self, answers: Sequence[list[Event]], used: dict[str, Any]
+    ) -> dict[str, Any]:
+        """The whole reply; kept, if that was asked."""
+        choices = [self._choice(index, events) for index, events in enumerate(answers)]
+        body = {"object": "chat.completion", "choices": choices, "usage": used}
+        document = self.head | body
+        if self.params.get("store"):
+            stored_completions.keep(self.kit, self.owner, self.params, document)
+        return document
 
     def _choice(self, index: int, events: list[Event]) -> dict[str, Any]:
         message: dict[str, Any] = {

@@ -48,7 +48,8 @@ async def create_completion(request: Request) -> Response:
     ready = await kit.answers.ready()
     sampling.check_completion(params, ready["vocab_size"])
     _check_numbers(params, len(prompts))
-    completion = Completion(kit, params, served, prompts)
+    fingerprint = models.fingerprint(ready)
+    completion = Completion(kit, params, served, prompts, fingerprint)
     if params.get("stream"):
         return await chat.stream(completion)
     return await chat.unless_gone(request, completion.whole())
@@ -62,6 +63,7 @@ class Completion:
     params: dict[str, Any]
     served: models.Served
     prompts: list[str]
+    fingerprint: str
     head: dict[str, Any] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -70,6 +72,7 @@ class Completion:
             "object": "text_completion",
             "created": self.kit.clock.now(),
             "model": self.served.name,
+            "system_fingerprint": self.fingerprint,
         }
 
     @property

@@ -17,7 +17,7 @@ from finetune_kit.localapi import errors, file_rules, keys
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.front import UPLOAD_LIMIT
 from finetune_kit.localapi.kit import Kit, kit_of
-from finetune_kit.localapi.paging import page
+from finetune_kit.localapi.paging import ascending, page
 from finetune_kit.localapi.requests import unknown_parameter
 
 _FIELDS = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
@@ -94,9 +94,6 @@ async def _accept(request: Request, form: FormData) -> JSONResponse:
 
 
 async def list_files(request: Request) -> JSONResponse:
-    order = request.query_params.get("order", "desc")
-    if order not in ("asc", "desc"):
-        raise file_rules.not_one_of(order, ("asc", "desc"), "order")
     where = "owner = ? AND ifnull(expires_at > ?, 1)"
     values: list[str | int] = [keys.owner(request), kit_of(request).clock.reading()]
     if purpose := request.query_params.get("purpose"):
@@ -110,7 +107,7 @@ async def list_files(request: Request) -> JSONResponse:
         shown=shown,
         default_limit=10_000,
         max_limit=10_000,
-        ascending=order == "asc",
+        ascending=ascending(request, default="desc"),
     )
     return JSONResponse(files.reply_with_ids())
 

@@ -6,7 +6,7 @@ from sqlite3 import Connection
 from typing import Any
 
 from finetune_kit import catalog
-from finetune_kit.localapi import compiled_results, names, outcome
+from finetune_kit.localapi import compiled_results, names, outcome, wording
 from finetune_kit.localapi.story import Story
 
 SUCCEEDED = "Fine-tune succeeded"
@@ -22,8 +22,8 @@ def enqueue(told: Story, base: catalog.Base, tokens: int) -> None:
     if base.prices and base.prices.training is not None:
         dollars = tokens * n_epochs * base.prices.training / 1e6
         told.event(f"Fine-tune costs ${dollars:.2f}", data={})
-    number = _waiting(told.db)
-    told.event(f"Fine-tune enqueued. Queue number: {number}", data={})
+    number = wording.queue_number(_waiting(told.db))
+    told.event(f"Fine-tune enqueued. {number}", data={})
     told.set(status="queued")
 
 

@@ -26,7 +26,7 @@ from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.ids import FINE_TUNE, is_fine_tune
 from finetune_kit.localapi.kit import Kit, kit_of
 from finetune_kit.localapi.models import Served
-from finetune_kit.localapi.paging import page
+from finetune_kit.localapi.paging import metadata_filter, page
 from finetune_kit.localapi.requests import body, from_sdk
 from finetune_kit.localapi.store import copy_file
 from finetune_kit.localapi.story import OvertakenError, add_event
@@ -68,22 +68,12 @@ async def create_job(request: Request) -> JSONResponse:
 
 
 async def list_jobs(request: Request) -> JSONResponse:
-    where = "owner = ? AND id NOT LIKE ?"
-    values = [keys.owner(request), f"{FINE_TUNE}%"]
-    for name, value in request.query_params.multi_items():
-        if name == "metadata" and value == "null":
-            where += " AND metadata IS NULL"
-        elif name.startswith("metadata[") and name.endswith("]"):
-            where += (
-                " AND EXISTS (SELECT 1 FROM json_each(jobs.metadata) AS pair"
-                " WHERE pair.key = ? AND pair.value = ?)"
-            )
-            values += [name.removeprefix("metadata[").removesuffix("]"), value]
+    where, values = metadata_filter(request, "jobs")
     jobs = page(
         request,
         table="jobs",
-        where=where,
-        values=tuple(values),
+        where=f"owner = ? AND id NOT LIKE ?{where}",
+        values=(keys.owner(request), f"{FINE_TUNE}%", *values),
         shown=shown,
         default_limit=20,
         max_limit=_MAX_LIMIT,

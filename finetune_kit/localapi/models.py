@@ -54,6 +54,12 @@ def resolve(kit: Kit, owner: str, name: str) -> Served:
     return served
 
 
+def fingerprint(ready: dict[str, Any]) -> str:
+    """`system_fingerprint`: says that no model of OpenAI answered. `ready` is the
+    answer process's first line."""
+    return f"fp_{ENGINE}_{ready['weights_sha256'][:8]}"
+
+
 def record(
     db: Connection,
     *,

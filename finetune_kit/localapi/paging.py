@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 from starlette.requests import Request
 
 from finetune_kit.localapi.errors import ApiError
+from finetune_kit.localapi.file_rules import not_one_of
 from finetune_kit.localapi.kit import kit_of
 from finetune_kit.localapi.requests import integer_in
 
@@ -62,6 +63,29 @@ def page(
         limit + 1,
     )
     return Page([shown(row) for row in rows[:limit]], len(rows) > limit)
+
+
+def ascending(request: Request, default: str) -> bool:
+    """Does `order` ask for the oldest first?"""
+    order = request.query_params.get("order", default)
+    if order not in ("asc", "desc"):
+        raise not_one_of(order, ("asc", "desc"), "order")
+    return order == "asc"
+
+
+def metadata_filter(request: Request, table: str) -> tuple[str, tuple[str, ...]]:
+    """SQL and its values for `metadata[key]=value` and `metadata=null` of a query."""
+    where, values = "", list[str]()
+    for name, value in request.query_params.multi_items():
+        if name == "metadata" and value == "null":
+            where += " AND metadata IS NULL"
+        elif name.startswith("metadata[") and name.endswith("]"):
+            where += (
+                f" AND EXISTS (SELECT 1 FROM json_each({table}.metadata) AS pair"
+                " WHERE pair.key = ? AND pair.value = ?)"
+            )
+            values += [name.removeprefix("metadata[").removesuffix("]"), value]
+    return where, tuple(values)
 
 
 def _limit(request: Request, default: int, maximum: int) -> int:

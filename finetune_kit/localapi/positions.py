@@ -19,17 +19,18 @@ class Positions:
         now = {job["id"]: place for place, job in enumerate(line)}
         for job_id, place in now.items():
             if self._told.get(job_id) != place:
-                self._tell(job_id, wording.waiting(place))
+                self._tell(job_id, place)
         self._told = now
 
-    def _tell(self, job_id: str, message: str) -> None:
+    def _tell(self, job_id: str, place: int) -> None:
         try:
             with story(self._kit, job_id, "queued") as told:
                 newest = told.db.execute(
                     "SELECT message FROM events WHERE job_id = ? ORDER BY seq DESC",
                     (job_id,),
                 ).fetchone()
-                if newest["message"] != message:  # an earlier server may have told it
-                    told.event(message, data={})
+                # Told by an earlier server, or when it was enqueued.
+                if not newest["message"].endswith(wording.queue_number(place)):
+                    told.event(wording.waiting(job_id, place), data={})
         except OvertakenError:
             pass

@@ -9,6 +9,7 @@ import math
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -152,8 +153,10 @@ class LocalRunner:
 
 
 def write_json(path: Path, document: Any) -> None:
-    """Atomically: a reader sees the whole document or none."""
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.new")
+    """Atomically: a reader sees the whole document or none; of writers at the same
+    time, the last one's."""
+    writer = f"{os.getpid()}.{threading.get_ident()}"
+    temporary = path.with_name(f"{path.name}.{writer}.new")
     temporary.write_text(json.dumps(document), encoding="utf-8")
     temporary.replace(path)
 

@@ -136,6 +136,19 @@ CREATE TABLE webhook_deliveries (
     due REAL NOT NULL                  -- Unix time of the next attempt
 );
 """,
+    3: """
+CREATE TABLE stored_completions (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    model TEXT NOT NULL,
+    metadata TEXT,                     -- JSON or null
+    messages TEXT NOT NULL,            -- JSON: what was asked
+    document TEXT NOT NULL             -- JSON: what was answered
+);
+CREATE INDEX stored_completions_by_owner ON stored_completions (owner, seq);
+""",
 }
 VERSION = max(_STEPS)
 TABLES = (
@@ -149,6 +162,7 @@ TABLES = (
     "parts",
     "webhook_endpoints",
     "webhook_deliveries",
+    "stored_completions",
 )
 
 

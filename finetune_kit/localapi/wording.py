@@ -39,9 +39,15 @@ def failed(job_id: str, reason: str) -> str:
     return f"Fine-tune failed. {reason}" if is_fine_tune(job_id) else reason
 
 
-def waiting(ahead: int) -> str:
+def waiting(job_id: str, ahead: int) -> str:
     """`ahead` jobs are served before this one."""
-    return f"Fine-tuning job is waiting in the queue. Queue number: {ahead}"
+    old = is_fine_tune(job_id)
+    what = "Fine-tune is in" if old else "Fine-tuning job is waiting in"
+    return f"{what} the queue. {queue_number(ahead)}"
+
+
+def queue_number(ahead: int) -> str:
+    return f"Queue number: {ahead}"
 
 
 _LOSSES = {

@@ -1,15 +1,15 @@
 """How each of the SDK's methods is called here: a valid call, and one value for every
 further parameter.
 
-A `Scene` is what a call needs to exist beforehand. Where an endpoint that would make
-it is missing, a made-up id takes its place, so that the call itself says what is not
-there.
+A `Scene` is what a call needs to exist beforehand.
 """
 
 import hashlib
+from functools import cached_property
 
 import openai
 
+from tests.localapi.receiver import Receiver
 from tests.localapi.running import SECOND_KEY, chat_rows, jsonl, until, upload
 
 KEY = SECOND_KEY  # this suite's user
@@ -17,7 +17,8 @@ KEY = SECOND_KEY  # this suite's user
 MADE_UP = "missing-0123456789abcdefghij"
 MESSAGES = [{"role": "user", "content": "Say something as json."}]
 _FEW = {"max_tokens": 4}  # tokens: what is said does not matter here
-_SLOW = {"n_epochs": 50, "learning_rate_multiplier": 0.2}  # the fake worker's pace
+_CANCELLED = "fine_tuning.job.cancelled"
+SLOW = {"n_epochs": 50, "learning_rate_multiplier": 0.2}  # the fake worker's pace
 GRADER = {
     "type": "string_check",
     "name": "same",
@@ -27,10 +28,6 @@ GRADER = {
 }
 
 
-class NotThereError(Exception):
-    """A call cannot be made, since what it works on does not exist yet."""
-
-
 class Scene:
     """Things of one user on a running server, made when they are asked for."""
 
@@ -38,6 +35,16 @@ class Scene:
         self.server = server
         self.client = client
         self._done = None
+        self._stored = None
+
+    @cached_property
+    def receiver(self):
+        """Takes the webhooks."""
+        return Receiver()
+
+    def close(self):
+        if "receiver" in vars(self):
+            self.receiver.close()
 
     def file(self):
         return upload(self.client)
@@ -46,7 +53,7 @@ class Scene:
         """A job in that state; a succeeded one is made once."""
         if status == "succeeded" and self._done:
             return self._done
-        given = _SLOW if status in ("running", "paused") else {"n_epochs": 3}
+        given = SLOW if status in ("running", "paused") else {"n_epochs": 3}
         job = self.client.fine_tuning.jobs.create(
             model="tinygpt", training_file=self.file(), hyperparameters=given
         )
@@ -54,7 +61,8 @@ class Scene:
             seen = self._reaches(job.id, "running" if status == "paused" else status)
             assert seen == ("running" if status == "paused" else status)
         if status == "paused":
-            self._paused(job.id)
+            self.client.fine_tuning.jobs.pause(job.id)
+            self._reaches(job.id, "paused")
         if status == "succeeded":
             self._done = job.id
         return job.id
@@ -67,32 +75,46 @@ class Scene:
     def upload(self, *, filled=False):
         """An upload that waits for its parts, and with `filled` their ids too."""
         content = jsonl(chat_rows(12))
-        try:
-            id = self.client.uploads.create(
-                filename="train.jsonl",
-                purpose="fine-tune",
-                bytes=len(content),
-                mime_type="text/jsonl",
-            ).id
-            if filled:
-                part = self.client.uploads.parts.create(upload_id=id, data=content)
-                return {"upload_id": id, "part_ids": [part.id]}
-        except openai.NotFoundError:
-            return {"upload_id": MADE_UP} | ({"part_ids": ["x"]} if filled else {})
-        return {"upload_id": id}
+        id = self.client.uploads.create(
+            filename="train.jsonl",
+            purpose="fine-tune",
+            bytes=len(content),
+            mime_type="text/jsonl",
+        ).id
+        if not filled:
+            return {"upload_id": id}
+        part = self.client.uploads.parts.create(upload_id=id, data=content)
+        return {"upload_id": id, "part_ids": [part.id]}
 
     def endpoint(self):
         """A webhook endpoint."""
-        try:
-            return self.client.webhooks.create(**CALLS["webhooks.create"](self)).id
-        except openai.NotFoundError:
-            return MADE_UP
+        return self.client.webhooks.create(**CALLS["webhooks.create"](self)).id
 
     def stored(self):
         """A stored chat completion."""
-        return self.client.chat.completions.create(
+        self._stored = self.client.chat.completions.create(
             model="tinygpt", messages=MESSAGES, store=True, **_FEW
         ).id
+        return self._stored
+
+    def stored_message(self):
+        """The message of the latest stored chat."""
+        return f"{self._stored}-0"
+
+    def delivered(self):
+        """What the server sent at the end of a job."""
+        endpoint = self.client.webhooks.create(
+            name="end", url=self.receiver.url, event_types=[_CANCELLED]
+        )
+        job = self.job("validating_files")
+        self.client.fine_tuning.jobs.cancel(job)
+
+        def of_the_job():
+            return [d for d in self.receiver.received if job.encode() in d[1]]
+
+        headers, body = until(of_the_job, bool)[0]
+        self.client.webhooks.delete(endpoint.id)
+        return {"payload": body, "headers": headers, "secret": endpoint.signing_secret}
 
     def end_jobs(self):
         """Leave no job at work: it would hold up the next one."""
@@ -104,18 +126,6 @@ class Scene:
         final = (status, "succeeded", "failed", "cancelled")
         retrieve = self.client.fine_tuning.jobs.retrieve
         return until(lambda: retrieve(job_id).status, lambda seen: seen in final)
-
-    def _paused(self, job_id):
-        try:
-            self.client.fine_tuning.jobs.pause(job_id)
-        except openai.NotFoundError:
-            return
-        self._reaches(job_id, "paused")
-
-
-def _delivered(scene):
-    """What the server sends at the end of a job."""
-    raise NotThereError("The server delivers nothing.")
 
 
 def _job_to_create(scene):
@@ -154,7 +164,6 @@ def _of_file(scene):
 
 _NEW_FILE = ("train.jsonl", jsonl(chat_rows(12)))
 _JOB_EVENTS = ["fine_tuning.job.succeeded"]
-_RECEIVER = "http://127.0.0.1:9/hook"  # port 9 discards
 
 # A valid call of each method; the scene is asked anew for each call.
 CALLS = {
@@ -213,7 +222,7 @@ CALLS = {
     "webhooks.create": lambda scene: {
         "event_types": _JOB_EVENTS,
         "name": "mine",
-        "url": _RECEIVER,
+        "url": scene.receiver.url,
     },
     "webhooks.delete": _of_endpoint(),
     "webhooks.event_types.list": lambda scene: {},
@@ -221,9 +230,9 @@ CALLS = {
     "webhooks.retrieve": _of_endpoint(),
     "webhooks.rotate_secret": _of_endpoint(),
     "webhooks.test": _of_endpoint(event_type=_JOB_EVENTS[0]),
-    "webhooks.unwrap": _delivered,
+    "webhooks.unwrap": Scene.delivered,
     "webhooks.update": _of_endpoint(name="yours"),
-    "webhooks.verify_signature": _delivered,
+    "webhooks.verify_signature": Scene.delivered,
 }
 
 _TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
@@ -334,13 +343,23 @@ OPTIONS = {
     "fine_tuning.jobs.list_events": {"after": _LAST_EVENT, "limit": 1},
     "fine_tuning.jobs.checkpoints.list": {"after": _LAST_CHECKPOINT, "limit": 1},
     "chat.completions.create": _CHAT,
-    "chat.completions.list": _GIVEN_PAGE | {"metadata": {"a": "b"}, "model": "x"},
-    "chat.completions.messages.list": _GIVEN_PAGE,
+    "chat.completions.list": {
+        "after": Scene.stored,
+        "limit": 1,
+        "metadata": {"a": "b"},
+        "model": "tinygpt",
+        "order": "desc",
+    },
+    "chat.completions.messages.list": {
+        "after": Scene.stored_message,
+        "limit": 1,
+        "order": "desc",
+    },
     "completions.create": _SAMPLING
     | {"best_of": 2, "echo": True, "logprobs": 2, "suffix": "end", "max_tokens": 4},
-    "webhooks.list": {"after": MADE_UP, "limit": 1},
+    "webhooks.list": {"after": Scene.endpoint, "limit": 1},
     "webhooks.rotate_secret": {"keep_old_secret_active_for_24_hours": True},
-    "webhooks.update": {"event_types": _JOB_EVENTS, "url": _RECEIVER},
+    "webhooks.update": {"event_types": _JOB_EVENTS, "url": "http://127.0.0.1:9/other"},
     "webhooks.verify_signature": {"tolerance": 300},
 }
 # Another form of the same call, with the same parameters.
@@ -353,6 +372,7 @@ TOGETHER = {
     "audio": {"modalities": ["text", "audio"]},
     "function_call": {"functions": [{"name": "f"}]},
     "max_completion_tokens": {"max_tokens": openai.omit},
+    "metadata": {"store": True},
     "parallel_tool_calls": {"tools": [_TOOL]},
     "stream_options": {"stream": True},
     "tool_choice": {"tools": [_TOOL]},

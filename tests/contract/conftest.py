@@ -1,7 +1,13 @@
 import pytest
 
 from tests.contract import calls, fidelity
-from tests.localapi.running import RunningServer, chat_rows, upload
+from tests.localapi.running import (
+    RunningServer,
+    chat_rows,
+    preference_rows,
+    until,
+    upload,
+)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -25,7 +31,9 @@ def client(server):
 
 @pytest.fixture(scope="session")
 def scene(server):
-    return calls.Scene(server, server.client(calls.KEY))
+    made = calls.Scene(server, server.client(calls.KEY))
+    yield made
+    made.close()
 
 
 @pytest.fixture(scope="session")
@@ -35,7 +43,8 @@ def verdicts(scene):
 
 @pytest.fixture(scope="session")
 def jobs(server, client):
-    """A job at its creation, at its good end, at its bad end, and cancelled."""
+    """A job at its creation, at its good end, at its bad end, cancelled, paused, and
+    one of method dpo."""
     data = upload(client)
     create = client.fine_tuning.jobs.create
     created = create(
@@ -43,9 +52,21 @@ def jobs(server, client):
     )
     bad = create(model="tinygpt", training_file=upload(client, chat_rows(3)))
     cancelled = create(model="tinygpt", training_file=data)
-    return {
+    ended = {
         "cancelled": client.fine_tuning.jobs.cancel(cancelled.id),
         "created": created,
         "succeeded": server.finished(created.id),
         "failed": server.finished(bad.id),
     }
+    dpo = create(
+        model="tinygpt",
+        training_file=upload(client, preference_rows(12)),
+        method={"type": "dpo"},
+    )
+    slow = create(model="tinygpt", training_file=data, hyperparameters=calls.SLOW)
+    client.fine_tuning.jobs.cancel(dpo.id)
+    retrieve = client.fine_tuning.jobs.retrieve
+    until(lambda: retrieve(slow.id).status, lambda status: status == "running")
+    paused = client.fine_tuning.jobs.pause(slow.id)
+    client.fine_tuning.jobs.cancel(slow.id)
+    return {"paused": paused, "dpo": dpo} | ended

@@ -53,10 +53,13 @@ def faults(kind, document):
     models. Also what the SDK calls optional is present: the service sends nulls."""
     if issubclass(kind, BasePage):
         return _page_faults(kind, document)
-    missing = set(kind.model_fields) - set(document) - _LEFT_OUT
-    return differences(kind, document) - allowed(kind) | {
-        (name, "absent") for name in missing
-    }
+    return all_differences(kind, document) - allowed(kind)
+
+
+def all_differences(model, document):
+    """What `differences` finds, and what the service would send as null."""
+    missing = set(model.model_fields) - set(document) - _LEFT_OUT
+    return differences(model, document) | {(name, "absent") for name in missing}
 
 
 def models_of(kind):

@@ -2,7 +2,8 @@
 
 import httpx
 import pytest
-from openai.types import FileObject
+from openai.types import Completion, FileObject
+from openai.types.chat import ChatCompletionStoreMessage
 from openai.types.fine_tuning import FineTuningJob
 
 from tests.contract import strict
@@ -36,7 +37,10 @@ def test_the_strict_comparison_sees_what_the_sdk_lets_pass(raw, client):
     assert strict.faults(FileObject, without) == {("expires_at", "absent")}
 
 
-@pytest.mark.parametrize("state", ["created", "cancelled", "failed", "succeeded"])
+STATES = ("paused", "dpo", "cancelled", "failed", "created", "succeeded")
+
+
+@pytest.mark.parametrize("state", STATES)
 def test_jobs_in_every_state(jobs, state):
     document = jobs[state].to_dict()
     assert not strict.faults(FineTuningJob, document)
@@ -61,7 +65,7 @@ def test_each_list_has_the_keys_that_the_service_sends(raw, jobs, client):
 
 def test_a_list_of_jobs_is_newest_first(raw, jobs):
     assert [job["id"] for job in raw("/fine_tuning/jobs")["data"]] == [
-        jobs[state].id for state in ("cancelled", "failed", "created")
+        jobs[state].id for state in STATES[:-1]
     ]
 
 
@@ -73,13 +77,25 @@ def test_a_model_is_the_same_in_the_list_and_alone(raw, jobs):
 
 
 def test_every_deviation_is_needed_and_has_its_evidence(jobs, client, raw):
-    seen = set()
-    for job in jobs.values():
-        seen |= strict.differences(FineTuningJob, job.to_dict())
-    assert seen == strict.allowed(FineTuningJob)
     file = raw(f"/files/{upload(client, purpose='evals')}")
-    assert strict.differences(FileObject, file) == strict.allowed(FileObject)
+    asked = {"model": "tinygpt", "max_tokens": 2}
+    stream = client.completions.create(prompt="Hello", stream=True, **asked)
+    chat = client.chat.completions.create(
+        messages=[{"role": "user", "content": "Hello"}], store=True, **asked
+    )
+    documents = {
+        FineTuningJob: [job.to_dict() for job in jobs.values()],
+        FileObject: [file],
+        Completion: [chunk.to_dict() for chunk in stream],
+        ChatCompletionStoreMessage: raw(f"/chat/completions/{chat.id}/messages")[
+            "data"
+        ],
+    }
+    for kind, seen in documents.items():
+        found = set().union(*(strict.all_differences(kind, each) for each in seen))
+        assert found == strict.allowed(kind)
+    names = {kind.__name__ for kind in documents}
     for entry in strict.DEVIATIONS:
         assert entry.keys() == {"object", "path", "kind", "evidence"}
-        assert entry["object"] in ("FineTuningJob", "FileObject")
+        assert entry["object"] in names
         assert entry["evidence"]

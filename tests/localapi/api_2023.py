@@ -17,6 +17,26 @@ def reviews(count):
     ]
 
 
+def told(job):
+    """What the events of a fine-tune say."""
+    return [event["message"] for event in job["events"]]
+
+
+def whole_story(job):
+    """What they say when it went well, was free, and waited for nobody."""
+    n_epochs = job["hyperparams"]["n_epochs"]
+    return [
+        f"Created fine-tune: {job['id']}",
+        "Fine-tune costs $0.00",
+        "Fine-tune enqueued. Queue number: 0",
+        "Fine-tune started",
+        *(f"Completed epoch {n}/{n_epochs}" for n in range(1, n_epochs + 1)),
+        f"Uploaded model: {job['fine_tuned_model']}",
+        f"Uploaded result file: {job['result_files'][0]['id']}",
+        "Fine-tune succeeded",
+    ]
+
+
 class Api:
     """Requests as a client of 2023 sends them, answered as plain JSON."""
 

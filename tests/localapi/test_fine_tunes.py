@@ -6,7 +6,7 @@ import httpx
 import openai
 import pytest
 
-from tests.localapi.api_2023 import Api, reviews
+from tests.localapi.api_2023 import Api, reviews, told, whole_story
 from tests.localapi.running import FIRST_KEY, chat_rows, until
 
 
@@ -28,10 +28,6 @@ def slow(api, file_id):
         return api.post(training_file=file_id, learning_rate_multiplier=0.2)
 
     return start
-
-
-def messages(job):
-    return [event["message"] for event in job["events"]]
 
 
 def test_a_new_fine_tune_looks_as_it_did_in_2023(api, file_id):
@@ -78,19 +74,7 @@ def test_a_new_fine_tune_looks_as_it_did_in_2023(api, file_id):
 def test_the_whole_story_is_told_in_the_words_of_2023(api):
     job = api.tuned(reviews(2), model="ada", learning_rate_multiplier=None)
     model, result = job["fine_tuned_model"], job["result_files"][0]
-    assert messages(job) == [
-        f"Created fine-tune: {job['id']}",
-        "Fine-tune costs $0.00",
-        "Fine-tune enqueued. Queue number: 0",
-        "Fine-tune started",
-        "Completed epoch 1/4",
-        "Completed epoch 2/4",
-        "Completed epoch 3/4",
-        "Completed epoch 4/4",
-        f"Uploaded model: {model}",
-        f"Uploaded result file: {result['id']}",
-        "Fine-tune succeeded",
-    ]
+    assert told(job) == whole_story(job)
     assert re.fullmatch(r"ada:ft-personal-\d{4}(-\d\d){5}", model)
     assert job["hyperparams"] == {
         "n_epochs": 4,
@@ -111,19 +95,37 @@ def test_what_was_left_open_is_null_until_the_fine_tune_runs(api, slow):
     )
     assert seen["hyperparams"]["batch_size"] == 1
     waiting = slow()
-    told = until(
+    queued = until(
         lambda: api.get(f"/fine-tunes/{waiting['id']}"),
-        lambda job: "Fine-tune enqueued. Queue number: 0" in messages(job),
+        lambda job: "Fine-tune enqueued. Queue number: 0" in told(job),
     )
-    assert told["status"] == "pending"
-    assert told["hyperparams"]["batch_size"] is None
-    assert told["training_files"][0]["status"] == "processed"
+    assert queued["status"] == "pending"
+    assert queued["hyperparams"]["batch_size"] is None
+    assert queued["training_files"][0]["status"] == "processed"
     third = slow()
     until(
         lambda: api.get(f"/fine-tunes/{third['id']}"),
-        lambda job: "Fine-tune enqueued. Queue number: 1" in messages(job),
+        lambda job: "Fine-tune enqueued. Queue number: 1" in told(job),
     )
     for job in (third, waiting, first):
+        api.post(f"/fine-tunes/{job['id']}/cancel")
+
+
+def test_who_waits_is_told_when_the_queue_gets_shorter(api, slow):
+    first, second, third = slow(), slow(), slow()
+
+    def numbers():
+        events = told(api.get(f"/fine-tunes/{third['id']}"))
+        return [text for text in events if "Queue number" in text]
+
+    until(numbers, bool)
+    api.post(f"/fine-tunes/{first['id']}/cancel")
+    seen = until(numbers, lambda texts: texts[-1].endswith("Queue number: 0"))
+    assert seen == [
+        "Fine-tune enqueued. Queue number: 1",
+        "Fine-tune is in the queue. Queue number: 0",
+    ]
+    for job in (third, second):
         api.post(f"/fine-tunes/{job['id']}/cancel")
 
 
@@ -131,7 +133,7 @@ def test_the_price_is_that_of_2023_for_all_epochs(api):
     rows = [{"prompt": f"{i} " + "word " * 500, "completion": " x"} for i in range(40)]
     job = api.tuned(rows, model="davinci", n_epochs=2)
     # 40 rows of about 502 tokens, twice, at 30 dollars the million
-    cost = next(m for m in messages(job) if "costs" in m)
+    cost = next(m for m in told(job) if "costs" in m)
     dollars = float(cost.removeprefix("Fine-tune costs $"))
     assert dollars == pytest.approx(40 * 502 * 2 * 30 / 1e6, abs=0.02)
 
@@ -189,7 +191,7 @@ def test_a_cancelled_fine_tune_says_so_and_cannot_be_cancelled_again(api, slow):
     job = slow()
     cancelled = api.post(f"/fine-tunes/{job['id']}/cancel")
     assert cancelled["status"] == "cancelled"
-    assert messages(cancelled)[-1] == "Fine-tune cancelled"
+    assert told(cancelled)[-1] == "Fine-tune cancelled"
     with pytest.raises(openai.BadRequestError, match="already cancelled"):
         api.post(f"/fine-tunes/{job['id']}/cancel")
 

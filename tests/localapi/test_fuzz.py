@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from finetune_kit import localapi
+from tests.localapi.api_2023 import reviews
 from tests.localapi.running import FIRST_KEY, chat_rows, jsonl, upload
 
 ROUTES = sorted(
@@ -70,7 +71,21 @@ UPLOAD = {
     "mime_type": "text/jsonl",
 }
 COMPLETION = {"model": "tinygpt", "prompt": "Hello", "max_tokens": 2, "logprobs": 1}
-VALID = [CHAT, JOB, UPLOAD, COMPLETION, {"part_ids": ["part_x"], "md5": "x"}]
+FINE_TUNE = {
+    "training_file": "file-none",
+    "validation_file": "file-none",
+    "model": "ada",
+    "n_epochs": 1,
+    "batch_size": 2,
+    "learning_rate_multiplier": 0.5,
+    "prompt_loss_weight": 0.1,
+    "compute_classification_metrics": True,
+    "classification_n_classes": 2,
+    "classification_positive_class": " positive",
+    "classification_betas": [0.5, 2],
+    "suffix": "mine",
+}
+VALID = [FINE_TUNE, CHAT, JOB, UPLOAD, COMPLETION, {"part_ids": ["part_x"], "md5": "x"}]
 text = st.text(max_size=12) | st.sampled_from(["auto", "", "\x00", "0", "null", "a b"])
 scalars = (
     st.none()
@@ -188,6 +203,19 @@ def test_no_job_request_breaks_the_server(ask, client, data):
     assert status in (200, 400)
     if status == 200:
         client.fine_tuning.jobs.cancel(json.loads(content)["id"])
+
+
+@often
+@given(data=st.data())
+def test_no_request_of_2023_breaks_the_server(ask, client, data):
+    if not hasattr(ask, "old_file"):
+        ask.old_file = upload(client, reviews(12))
+    known = {"training_file": ask.old_file, "validation_file": ask.old_file}
+    document = data.draw(changed(st.just(FINE_TUNE | known)))
+    status, content = ask("POST", "/v1/fine-tunes", json.dumps(document))
+    assert status in (200, 400)
+    if status == 200:
+        ask("POST", f"/v1/fine-tunes/{json.loads(content)['id']}/cancel")
 
 
 @settings(parent=often, max_examples=6)

@@ -9,6 +9,7 @@ import time
 
 import pytest
 
+from tests.localapi.api_2023 import Api, told, whole_story
 from tests.localapi.running import RunningServer, chat_rows, jsonl, until, upload
 
 
@@ -151,6 +152,27 @@ def test_killed_at_random_moments_nothing_acknowledged_is_lost(tmp_path, kills):
             killing.kill_one()
             killing.assert_nothing_acknowledged_is_lost()
         killing.assert_whole()
+
+
+@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.slow)])
+def test_a_fine_tune_of_2023_ends_once_however_often_the_server_is_killed(
+    tmp_path, kills
+):
+    seed = random.randrange(2**32)
+    print(f"seed {seed}")  # shown when the test fails
+    moments = random.Random(seed)
+    server = RunningServer(tmp_path, fake=True).start()
+    with server:
+        api = Api(server)
+        made = api.post(training_file=api.upload(), learning_rate_multiplier=0.05)
+        for _ in range(kills):
+            time.sleep(moments.uniform(0, 0.6))
+            server.kill()
+            server.start()
+        job = api.ended(made["id"])
+        assert told(job) == whole_story(job)
+        assert job["fine_tuned_model"] in [m.id for m in api.client.models.list()]
+        assert len(api.client.files.list(purpose="fine-tune-results").data) == 1
 
 
 def test_with_the_real_engine_the_model_answers_after_the_kill(tmp_path):

@@ -8,6 +8,7 @@ import asyncio
 import json
 import socket
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -27,6 +28,7 @@ from finetune_kit.localapi.front import Front
 from finetune_kit.localapi.ids import DeterministicIds
 from finetune_kit.localapi.keys import Keys
 from finetune_kit.localapi.limits import Limits
+from finetune_kit.localapi.store import Store
 
 FAKE = str(Path(__file__).with_name("fake_answers.py"))
 KEY = "sk-local-test"
@@ -38,13 +40,16 @@ class Server:
 
     def __init__(self, *options):
         self.answers = Answers([sys.executable, FAKE, *options])
+        self.folder = tempfile.TemporaryDirectory()
+        self.store = Store(Path(self.folder.name) / "localapi.sqlite3")
         kit = SimpleNamespace(
+            settings=SimpleNamespace(host="127.0.0.1"),
             answers=self.answers,
             keys=Keys(KEY, []),
             clock=Clock(),
             ids=DeterministicIds(0),
             home=SimpleNamespace(key=Path("key"), models=Path("models")),
-            store=SimpleNamespace(one=lambda *_: None, all=lambda *_: []),
+            store=self.store,
             faults=Faults(),
             limits=Limits(),
             package_version="0",
@@ -84,6 +89,8 @@ class Server:
     def stop(self):
         self.uvicorn.should_exit = True
         self.thread.join()
+        self.store.close()
+        self.folder.cleanup()
 
 
 def raw(server, body, read=True):

@@ -14,7 +14,7 @@ from finetune_kit.localapi import hyperparameters
 )
 def test_auto_epochs_follow_the_cookbook_s_rule(examples, epochs):
     base = catalog.base("gpt-4o-mini")
-    resolved = hyperparameters.resolved(hyperparameters.AUTO, examples, base)
+    resolved = hyperparameters.resolved(hyperparameters.of_request({}), examples, base)
     assert resolved["n_epochs"] == epochs
 
 

@@ -24,6 +24,7 @@ def run(path: Path, monkeypatch) -> None:
             assert result.success, f"{path.name}, cell {cell['id']}"
 
 
+@pytest.mark.slow  # nbval runs each alone as well, in a kernel of its own
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.name)
 def test_a_lesson_runs_alone_in_an_empty_workspace(path, tmp_path, monkeypatch):
     with fresh_home(tmp_path / "ws"):

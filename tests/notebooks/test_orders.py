@@ -37,6 +37,7 @@ def test_all_lessons_run_in_order_and_again(tmp_path, monkeypatch):
             run(path, monkeypatch)
 
 
+@pytest.mark.slow
 def test_all_lessons_run_in_any_order(tmp_path, monkeypatch):
     shuffled = random.Random(8).sample(LESSONS, len(LESSONS))
     with fresh_home(tmp_path / "ws"):

@@ -35,6 +35,7 @@ from finetune_kit.localapi.store import Store
 
 IDLE_LIMIT = 8 * 3600  # seconds without a request and without a job
 _IDLE_INTERVAL = 60  # seconds between two looks
+_HANDING_OVER = 3.0  # seconds that a server before this one may take to end
 # Below the ranges from which systems take ports for outgoing connections.
 _PORTS = range(20_000, 30_000)
 _LOG_LIMIT = 5 * 2**20  # bytes; a longer log starts anew
@@ -53,7 +54,7 @@ def serve(settings: Settings) -> None:
     home.make()
     lock = FileLock(home.running)
     try:
-        lock.acquire(blocking=False)
+        lock.acquire(timeout=_HANDING_OVER)
     except Timeout:
         raise StartError(f"A server runs already on {home.workspace}.") from None
     with lock:

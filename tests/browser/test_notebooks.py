@@ -110,7 +110,7 @@ def test_the_playground_answers_stops_and_keeps_its_answers_after_a_restart(
     assert "no answer" not in told.text_content()
     assert "answering" not in told.text_content()
     widgets.type_number("Temperature", "2")
-    delay_answers(2, milliseconds=4_000)
+    delay_answers(2, milliseconds=12_000)
     widgets.press("Ask", "Enter")
     widgets.press("Stop", "Enter")
     widgets.wait_until_enabled("Ask")

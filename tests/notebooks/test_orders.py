@@ -31,9 +31,10 @@ def test_a_lesson_runs_alone_in_an_empty_workspace(path, tmp_path, monkeypatch):
         run(path, monkeypatch)
 
 
-def test_all_lessons_run_in_order_and_again(tmp_path, monkeypatch):
+@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_all_lessons_run_in_order_and_again(times, tmp_path, monkeypatch):
     with fresh_home(tmp_path / "ws"):
-        for path in [*LESSONS, *LESSONS]:
+        for path in LESSONS * times:
             run(path, monkeypatch)
 
 

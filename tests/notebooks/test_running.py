@@ -15,7 +15,7 @@ from tests.learner import ROOT, fresh_home
 HERE = ROOT / "tests" / "notebooks"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NOTEBOOK = NOTEBOOKS[0]
-DAILY = ("00", "06", "08")  # with other parameters; the rest is slow
+DAILY = ("00", "06")  # with other parameters; the rest is slow
 OTHERS = {"seed": 11, "suffix": "other", "model": "gpt-4o-mini"}
 MASK = (
     "nbval.cfg" if platform.machine() in {"x86_64", "AMD64"} else "nbval_other_cpu.cfg"

@@ -143,6 +143,7 @@ def test_an_error_of_the_service_comes_once_when_it_is_asked_for(
     with pytest.raises(error) as refused:
         client.models.list()
     assert refused.value.code == code
+    assert set(HEADERS) <= set(refused.value.response.headers)
     assert "A lesson of finetune-kit" in refused.value.message
     assert client.models.list().data
 

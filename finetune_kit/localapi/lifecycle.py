@@ -10,7 +10,6 @@ import logging
 import math
 import shutil
 import subprocess
-import threading
 import time
 from pathlib import Path
 from sqlite3 import Row
@@ -28,6 +27,7 @@ from finetune_kit.localapi import (
 from finetune_kit.localapi.ids import is_fine_tune
 from finetune_kit.localapi.kit import Kit
 from finetune_kit.localapi.positions import Positions
+from finetune_kit.localapi.rounds import Rounds
 from finetune_kit.localapi.runner import write_json
 from finetune_kit.localapi.story import ACTIVE, OvertakenError, Story, story
 from finetune_kit.localapi.turns import Turns
@@ -41,31 +41,21 @@ _EACH = 1  # job of one user trains at a time
 _MAX_STARTS = 3  # of a job's worker, before its loss fails the job
 
 
-class Lifecycle:
-    """Moves every active job one step on, again and again, until closed."""
+class Lifecycle(Rounds):
+    """Moves every active job one step on in each round."""
 
     def __init__(self, kit: Kit) -> None:
+        super().__init__("jobs", _INTERVAL_AFTER_FAULT)
         self._kit = kit
-        self._awake = threading.Event()
-        self._closing = False
         self._validators: dict[str, subprocess.Popen[bytes]] = {}
         self._validation_turns, self._training_turns = Turns(), Turns()
         self._positions = Positions(kit)
         self._stints: dict[str, tuple[float, int]] = {}  # job -> (since, at step)
         self._since: dict[tuple[str, str], float] = {}  # (job, status) -> monotonic
-        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def wake(self) -> None:
-        self._awake.set()
-
-    def close(self) -> None:
+    def close(self, seconds: float | None = None) -> None:
         """Stop looking after jobs; their workers go on."""
-        self._closing = True
-        self.wake()
-        self._thread.join()
+        super().close(seconds)
         for process in self._validators.values():
             process.kill()
             process.wait()
@@ -100,18 +90,7 @@ class Lifecycle:
             f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY seq", *ACTIVE
         )
 
-    def _run(self) -> None:
-        while not self._closing:
-            try:
-                pause = _INTERVAL if self._look_at_all() else None
-            except Exception:  # a full disk, say: jobs go on when there is room again
-                log.exception("jobs cannot be looked after")
-                pause = _INTERVAL_AFTER_FAULT
-            self._awake.wait(pause)
-            self._awake.clear()
-
-    def _look_at_all(self) -> bool:
-        """One round; True if there is something to look at soon."""
+    def look(self) -> float | None:
         at_work = self._kit.runner.at_work()  # before their last lines are read
         active = self.active_jobs()
         for job in active:
@@ -128,7 +107,7 @@ class Lifecycle:
             self._kit.runner.stop(job_id, save=False)
         for job_id in at_work & resting:
             self._kit.runner.stop(job_id, save=True)
-        return bool((alive - resting) | at_work)
+        return _INTERVAL if (alive - resting) | at_work else None
 
     def _guarded(self, job: Row, act: Any) -> None:
         """A fault of ours fails one job, with a reason, and not the server."""

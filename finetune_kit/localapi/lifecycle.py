@@ -18,6 +18,7 @@ from typing import Any
 from finetune_kit.engines import contract
 from finetune_kit.localapi import (
     fine_tune_story,
+    job_faults,
     orders,
     outcome,
     storage,
@@ -136,20 +137,22 @@ class Lifecycle(Rounds):
         elif job["status"] == "paused" and (lines := self._new_lines(job)):
             self._tell(job, lines)
 
-    def _waited(self, job: Row, seconds: float) -> bool:
-        """Has the job been in its state for so long (by this server's knowledge)?"""
-        since = self._since.get((job["id"], job["status"]), time.monotonic())
-        return time.monotonic() - since >= seconds
+    def _waited(self, job: Row) -> float:
+        """Seconds that the job has been in its state, by this server's knowledge."""
+        now = time.monotonic()
+        return now - self._since.get((job["id"], job["status"]), now)
 
     def _validate(self, job: Row) -> None:
         folder = self._kit.home.job(job["id"])
         found = validation.findings(folder)
         if found is None:
             self._check_validator(job)
-        elif not self._waited(job, self._kit.settings.pace.validating):
+        elif self._waited(job) < self._kit.settings.pace.validating:
             return
         elif error := found["error"]:
             self._fail(job, error["code"], error["message"], error["param"])
+        elif blocked := job_faults.block(self._kit.faults.of_job(job["id"])):
+            self._fail(job, *blocked)
         elif is_fine_tune(job["id"]):
             self._queue_fine_tune(job)
         else:
@@ -200,19 +203,31 @@ class Lifecycle(Rounds):
         running = [job for job in active if job["status"] == "running"]
         # A cancelled job's worker holds its slot until it has ended.
         busy = {job["id"] for job in running} | self._kit.runner.at_work()
+        held = self._held(active)
         queued = [
             job
             for job in active
             if job["status"] == "queued"
             and job["id"] not in busy  # paused and resumed, and still saving
-            and self._waited(job, self._kit.settings.pace.queued)
+            and job["id"] not in held
+            and self._waited(job) >= self._kit.settings.pace.queued
         ]
         places = self._kit.runner.slots - len(busy)
         starting = self._training_turns.next(queued, running, places, _EACH)
         rest = [job for job in queued if job not in starting]
         line = self._training_turns.line(rest, [*running, *starting])
-        self._positions.tell(line)
+        self._positions.tell(held | {job["id"]: n for n, job in enumerate(line)})
         return starting
+
+    def _held(self, active: list[Row]) -> dict[str, int]:
+        """Queued jobs that a lesson keeps waiting -> how many seem to be before."""
+        held = {}
+        for job in active:
+            seconds = job_faults.queue_seconds(self._kit.faults.of_job(job["id"]))
+            left = seconds - self._waited(job)
+            if job["status"] == "queued" and left > 0:
+                held[job["id"]] = job_faults.place(left, seconds)
+        return held
 
     def _start(self, job: Row) -> None:
         folder = self._kit.home.job(job["id"])
@@ -238,8 +253,11 @@ class Lifecycle(Rounds):
             lines = self._new_lines(job)  # what it wrote just before it ended
             if not lines:
                 self._start_again(job)
+        lines, crashed = job_faults.crash(self._kit.faults.of_job(job["id"]), lines)
         if lines:
             self._tell(job, lines)
+        if crashed:
+            self._fail(job, *crashed)
 
     def _tell(self, job: Row, lines: list[dict[str, Any]]) -> None:
         with story(self._kit, job["id"], job["status"]) as told:

@@ -18,6 +18,7 @@ from finetune_kit.localapi import keys
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.keys import ORGANIZATION_ID
 from finetune_kit.localapi.kit import kit_of
+from finetune_kit.localapi.limits import LEARN_MORE
 from finetune_kit.localapi.requests import body, integer_in
 
 Name = Literal[
@@ -59,8 +60,8 @@ _KINDS: dict[str, _Kind] = {
         429,
         "requests",
         "rate_limit_exceeded",
-        f"Rate limit reached in organization {ORGANIZATION_ID} on requests per min "
-        "(RPM): Limit 3, Used 3, Requested 1. Please try again in 20s.",
+        f"Rate limit reached for organization {ORGANIZATION_ID} on requests per min "
+        f"(RPM): Limit 3, Used 3, Requested 1. Please try again in 20s. {LEARN_MORE}",
         True,
     ),
     "slow_down": _Kind(

@@ -108,7 +108,10 @@ async def add_part(request: Request) -> JSONResponse:
                 " VALUES (:id, :upload_id, :created_at, :bytes)",
                 part,
             )
-    except ApiError:
+    except ApiError:  # it has ended meanwhile, and `keep` made its folder anew
+        _drop_parts(kit, upload["id"])
+        raise
+    except BaseException:
         path.unlink(missing_ok=True)
         raise
     del part["bytes"]

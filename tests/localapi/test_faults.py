@@ -2,11 +2,14 @@
 
 import time
 from contextlib import contextmanager
+from pathlib import Path
+from typing import get_args
 
 import httpx
 import openai
 import pytest
 
+from finetune_kit.localapi import faults
 from tests.localapi.api_2023 import reviews
 from tests.localapi.running import FIRST_KEY, until, upload
 
@@ -241,6 +244,12 @@ def test_an_unknown_fault_is_refused_with_the_list_of_faults(lesson):
         lesson("quota", times=0)
     with pytest.raises(openai.BadRequestError, match="'seconds'"):
         lesson("slow_queue", seconds=0)
+
+
+def test_the_guide_for_a_class_names_every_fault():
+    guide = Path(__file__).parents[2] / "docs" / "run-it-for-a-class.md"
+    text = guide.read_text(encoding="utf-8")
+    assert not [name for name in get_args(faults.Name) if f"`{name}`" not in text]
 
 
 def test_only_the_workspace_s_key_changes_limits_and_the_clock(client):

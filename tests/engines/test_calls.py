@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from finetune_kit.engines.tinygpt.calls import calls_text, parse, tools_text
+from finetune_kit.engines.tinygpt.calls import calls_text, parse
 from finetune_kit.engines.tinygpt.chat import encode_example, encode_prompt
 from finetune_kit.engines.tinygpt.tokenizer import load
 
@@ -98,10 +98,8 @@ def test_a_text_stands_above_the_calls() -> None:
     assert told.endswith(f'I will look.\ncall get_weather {{"city": "Paris"}}{END}')
 
 
-def test_a_custom_tool_takes_one_input() -> None:
-    custom = {"type": "custom", "custom": {"name": "sql"}}
+def test_a_call_of_a_custom_tool_has_one_input() -> None:
     said = {"type": "custom", "custom": {"name": "sql", "input": 'a "b"\nc'}}
-    assert tools_text([custom]) == "Tools: sql(input)."
     assert calls_text({"tool_calls": [said]}) == r'call sql {"input": "a \"b\"\nc"}'
 
 
@@ -114,7 +112,7 @@ def test_calls_come_back_as_they_went_in(
     whole = tokenizer.decode(tokenizer.encode(f"{above}\n{text}"))
     found = parse(whole, {name for name, _ in calls})
     assert found is not None
-    assert whole[: found.content_end] == above
+    assert whole[: found.text_end] == above
     again = [(c.name, json.loads(whole[c.start : c.end])) for c in found.calls]
     assert again == calls
 

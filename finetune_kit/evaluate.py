@@ -19,6 +19,7 @@ from finetune_kit.display.tables import Table
 if TYPE_CHECKING:
     from openai import OpenAI
     from openai.types.chat import (
+        ChatCompletion,
         ChatCompletionChunk,
         ChatCompletionMessage,
         ChatCompletionMessageParam,
@@ -80,7 +81,8 @@ def replies(
         messages = [*before, _user(question)]
         settings: Any = {"temperature": 0, "max_tokens": MAX_TOKENS, **offered}
         create = client.chat.completions.create
-        return create(model=model, messages=messages, **settings).choices[0].message
+        reply: ChatCompletion = create(model=model, messages=messages, **settings)
+        return reply.choices[0].message
 
     with ThreadPoolExecutor(WORKERS) as pool:
         return list(pool.map(answer, questions))

@@ -1,5 +1,4 @@
 import json
-from types import SimpleNamespace
 
 import pytest
 
@@ -20,7 +19,7 @@ from finetune_kit.evaluate import (
     wilson,
 )
 from finetune_kit.graders import tool_graders
-from tests.learner import PROVERBS, fresh_home
+from tests.learner import PROVERBS, FakeClient, fresh_home
 
 TOOLS = json.loads(
     (PROVERBS.parent / "functions" / "tools.json").read_text(encoding="utf-8")
@@ -110,18 +109,6 @@ def test_several_lists_of_answers_are_graded_together(graders):
     assert found["two"]["well-formed"].value == 0
 
 
-class FakeClient:
-    """Keeps what was asked; always gives the same message."""
-
-    def __init__(self, **message):
-        self.sent, self.message = [], SimpleNamespace(**message)
-        self.chat = SimpleNamespace(completions=self)
-
-    def create(self, **request):
-        self.sent.append(request)
-        return SimpleNamespace(choices=[SimpleNamespace(message=self.message)])
-
-
 def test_examples_shown_before_a_question_leave_out_their_system_prompts():
     client = FakeClient(content="Carpe diem")
     shots = read_jsonl(PROVERBS / "train.jsonl", 2)
@@ -139,7 +126,11 @@ def test_without_tools_none_are_sent():
     assert "tools" not in client.sent[0]
 
 
-RIGHT = {"name": "get_weather", "arguments": '{"city": "oslo"}'}
+CALL = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "get_weather", "arguments": '{"city": "oslo"}'},
+}
 OSLO = {
     "request": "Rain in Oslo?",
     "tool": "get_weather",
@@ -148,8 +139,7 @@ OSLO = {
 
 
 def test_models_are_compared_on_calls_of_tools():
-    message = {"content": None, "tool_calls": [{"function": RIGHT}]}
-    client = FakeClient(**message, model_dump=lambda: message)
+    client = FakeClient(tool_calls=[CALL])
     rows = [OSLO, OSLO | {"arguments": {"city": "Rome"}}]
     found = compare(
         client, {"any": "x"}, rows, tool_graders(), field="request", tools=TOOLS

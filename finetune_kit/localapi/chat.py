@@ -205,7 +205,7 @@ class Completion:
         return {
             "index": index,
             "message": message,
-            "logprobs": self._logprobs(tokens),
+            "logprobs": None if calls and not text else self._logprobs(tokens),
             "finish_reason": self._finish_reason(events),
         }
 

@@ -30,31 +30,64 @@ def trained(server, client, training_file, **hyperparameters):
     return job
 
 
-def answer(client, model, request):
-    (message,) = (
-        choice.message
-        for choice in client.chat.completions.create(
-            model=model,
-            messages=[{"role": "user", "content": request}],
-            tools=ROWS[0]["tools"],
-            temperature=0,
-            max_tokens=40,
-        ).choices
-    )
-    calls = [(c.function.name, c.function.arguments) for c in message.tool_calls or ()]
-    return message.content, calls
-
-
-def test_a_model_trained_on_calls_answers_its_requests_with_them(server, client):
-    file_id = upload(client, jsonl(ROWS))
+@pytest.fixture(scope="module")
+def tuned(server, client):
     epochs = {"n_epochs": 20, "batch_size": 2}
-    job = trained(server, client, file_id, hyperparameters=epochs)
+    file_id = upload(client, jsonl(ROWS))
+    return trained(server, client, file_id, hyperparameters=epochs).fine_tuned_model
+
+
+@pytest.fixture
+def ask(client, tuned):
+    def ask(*messages, **params):
+        asked = {"tools": ROWS[0]["tools"], "temperature": 0, "max_tokens": 40}
+        return client.chat.completions.create(
+            model=tuned, messages=messages, **(asked | params)
+        )
+
+    return ask
+
+
+def functions_of(message):
+    calls = message.tool_calls or ()
+    return [(call.function.name, call.function.arguments) for call in calls]
+
+
+def test_a_model_trained_on_calls_answers_its_requests_with_them(ask):
     for row in ROWS:
         asked, wanted = row["messages"]
-        content, calls = answer(client, job.fine_tuned_model, asked["content"])
+        message = ask(asked).choices[0].message
         functions = [call["function"] for call in wanted.get("tool_calls", ())]
-        assert calls == [(f["name"], f["arguments"]) for f in functions]
-        assert content == wanted.get("content")
+        assert functions_of(message) == [(f["name"], f["arguments"]) for f in functions]
+        assert message.content == wanted.get("content")
+
+
+def test_its_calls_come_as_a_stream_too_and_can_be_answered(ask, client, tuned):
+    asked = ROWS[0]["messages"][0]
+    message = ask(asked).choices[0].message
+    with client.chat.completions.stream(
+        model=tuned, messages=[asked], tools=ROWS[0]["tools"], temperature=0
+    ) as stream:
+        streamed = stream.get_final_completion().choices[0]
+    assert streamed.finish_reason == "tool_calls"
+    assert functions_of(streamed.message) == functions_of(message) != []
+    call_id = message.tool_calls[0].id
+    result = {"role": "tool", "tool_call_id": call_id, "content": "Windy, 9 degrees."}
+    assert ask(asked, message, result).choices[0].finish_reason
+
+
+def test_told_not_to_call_it_talks(ask):
+    choice = ask(ROWS[0]["messages"][0], tool_choice="none").choices[0]
+    assert choice.finish_reason in ("stop", "length")
+    assert choice.message.tool_calls is None
+    assert not choice.message.content.startswith("call ")
+
+
+def test_told_which_tool_to_call_it_begins_to_call_it(ask):
+    named = {"type": "function", "function": {"name": "play_music"}}
+    message = ask(ROWS[0]["messages"][0], tool_choice=named).choices[0].message
+    said = message.content or f'call {functions_of(message)[0][0]} {{"'
+    assert said.startswith('call play_music {"')
 
 
 def test_pairs_with_calls_train_the_preferred_one(server, client):

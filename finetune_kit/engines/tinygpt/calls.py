@@ -16,6 +16,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any, NamedTuple, NoReturn
 
+Line = dict[str, Any]  # of the answer process's protocol
+
 CALL = "call"
 _BEGINNING = re.compile(rf"(?:^|\n)(?={CALL} )")
 _HEAD = re.compile(rf"{CALL} (\S+) (?=\{{)")
@@ -130,9 +132,6 @@ def _lines(text: str, position: int, names: Collection[str]) -> list[Call]:
     return calls
 
 
-Line = dict[str, Any]
-
-
 class Caller:
     """Makes calls of an answer's tokens, where they have the form.
 
@@ -160,8 +159,8 @@ class Caller:
     def text(self) -> str:
         return "".join(line["text"] for line in self.held)
 
-    def _possible(self) -> int:
-        """Where in the held text calls may begin; its length where they cannot."""
+    def _possible(self) -> int | None:
+        """Where in the held text calls may begin; None where they cannot."""
         text = self.text
         for line_start in re.finditer(r"\A|\n", text):
             rest = text[line_start.end() :]
@@ -170,13 +169,13 @@ class Caller:
                 rest.startswith(head) or head.startswith(rest) for head in self.heads
             ):
                 return line_start.start()
-        return len(text)
+        return None
 
-    def _release(self, end: int) -> Iterator[Line]:
-        """The held lines that end before the character `end` of the held text."""
-        while self.held and len(self.held[0]["text"]) <= end:
+    def _release(self, end: int | None) -> Iterator[Line]:
+        """The held lines before the character `end` of the held text; None: all."""
+        while self.held and (end is None or len(self.held[0]["text"]) <= end > 0):
             line = self.held.popleft()
-            end -= len(line["text"])
+            end = None if end is None else end - len(line["text"])
             self.at_start = self.at_start and not line["text"]
             yield line
 

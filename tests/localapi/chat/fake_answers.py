@@ -44,7 +44,8 @@ def refusal(messages, prompt_tokens):
 
 
 async def answer(id, asked):
-    names = asked.get("tool_choice", {}).get("names", ())
+    choice = asked.get("tool_choice", {"mode": "none"})
+    names = choice["names"] if choice["mode"] != "none" else ()
     caller = Caller(names, parallel=asked.get("parallel_tool_calls"))
     slow = "slow" in asked["messages"][-1]["content"]
     for line in caller.lines(said(asked["messages"], asked["sampling"], slow)):

@@ -108,6 +108,11 @@ def test_a_named_tool_ends_with_stop_as_with_the_service(ask, choice, reason):
     assert call_of(reply.choices[0]).function.name == "get_weather"
 
 
+def test_with_tool_choice_none_nothing_is_called(ask):
+    choice = ask(PARIS, tools=[tool()], tool_choice="none").choices[0]
+    assert (choice.message.content, choice.finish_reason) == (PARIS, "stop")
+
+
 def test_only_allowed_tools_are_called(ask):
     def choice(name):
         wanted = [{"type": "function", "function": {"name": name}}]

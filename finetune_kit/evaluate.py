@@ -114,10 +114,7 @@ def pieces(stream: Iterable[ChatCompletionChunk]) -> Table:
     tokens = [token for found in brought if found for token in found.content or ()]
     if not tokens:
         raise ValueError("This stream has no logprobs: ask for them, logprobs=True.")
-    # the local model's marks, such as that of a capital letter, write nothing
-    rows = [
-        [token.token, math.exp(token.logprob)] for token in tokens if token.bytes != []
-    ]
+    rows = [[token.token, math.exp(token.logprob)] for token in tokens]
     return Table(["piece", "probability"], rows)
 
 

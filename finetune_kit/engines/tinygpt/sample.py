@@ -96,17 +96,13 @@ def choose(
     logits: Array, counts: Array, sampling: Sampling, rng: np.random.Generator
 ) -> Step:
     """Draw one token; `counts` (V,) says how often each was generated so far."""
-    # A model that was trained to pieces computes NaN: it talks nonsense, and goes on.
-    logits = np.nan_to_num(
-        logits.astype(np.float64), nan=0.0, posinf=1e30, neginf=-1e30
-    )
+    logits = numbers(logits)
     logits[NEVER] = -np.inf
     for token, bias in sampling.logit_bias.items():
         logits[token] += bias
     logits -= sampling.presence_penalty * (counts > 0)
     logits -= sampling.frequency_penalty * counts
-    logprobs = logits - logits.max()
-    logprobs -= np.log(np.exp(logprobs).sum())
+    logprobs = log_softmax(logits)
     if sampling.temperature == 0:
         token = int(logprobs.argmax())
     else:
@@ -115,6 +111,18 @@ def choose(
     return Step(
         token, float(logprobs[token]), [(int(i), float(logprobs[i])) for i in top]
     )
+
+
+def numbers(logits: Array) -> Array:
+    """A model that was trained to pieces computes NaN: it talks nonsense, goes on."""
+    return np.nan_to_num(logits.astype(np.float64), nan=0.0, posinf=1e30, neginf=-1e30)
+
+
+def log_softmax(logits: Array) -> Array:
+    """Log-probabilities along the last axis."""
+    shifted = logits - logits.max(-1, keepdims=True)
+    normalised: Array = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    return normalised
 
 
 def draw(scaled: Array, top_p: float, rng: np.random.Generator) -> int:

@@ -197,3 +197,31 @@ def test_a_model_trained_to_pieces_talks_nonsense_in_valid_numbers(
     *lines, end = talk.ask(weights=str(path), sampling={"max_tokens": 5, "seed": 1})
     assert end["event"] == "end"
     assert all(math.isfinite(line["logprob"]) for line in lines)
+
+
+def test_answers_do_not_hang_on_what_else_is_asked(talk: Talk) -> None:
+    """Not by a bit: what is read together, and what was read before, tells nothing."""
+    system = {"role": "system", "content": "You are a smart assistant."}
+    questions = ["Who are you?", "Why should I work hard for so long a time?", "Hi"]
+    chats = [[system, {"role": "user", "content": asked}] for asked in questions]
+    settings = greedy(max_tokens=12, top_logprobs=2)
+    fresh = Talk()
+    alone = [fresh.ask(messages=chat, sampling=settings) for chat in chats[::-1]][::-1]
+    assert fresh.process.stdin
+    fresh.process.stdin.close()
+    for number, chat in enumerate(chats):
+        talk.send(
+            id=str(number),
+            op="generate",
+            weights=None,
+            messages=chat,
+            sampling=settings,
+        )
+    together: dict[str, list[dict[str, Any]]] = {str(n): [] for n in range(3)}
+    while not all(lines and lines[-1]["event"] == "end" for lines in together.values()):
+        line = talk.read()
+        together[line.pop("id")].append(line)
+    for lines in alone:
+        for line in lines:
+            del line["id"]
+    assert list(together.values()) == alone

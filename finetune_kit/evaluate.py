@@ -69,23 +69,6 @@ def ask(
         return list(pool.map(answer, questions))
 
 
-def draws(
-    client: OpenAI,
-    request: Mapping[str, Any],
-    temperatures: Iterable[float],
-    n: int = 3,
-    seed: int | None = None,
-) -> Table:
-    """A row a temperature: ``n`` answers to one chat ``request`` (model, messages)."""
-    rows = []
-    for temperature in temperatures:
-        chances = {"temperature": temperature, "n": n, "seed": seed}
-        settings = {"max_tokens": MAX_TOKENS, **request, **chances}
-        found = client.chat.completions.create(**settings).choices
-        rows.append([temperature, *(choice.message.content for choice in found)])
-    return Table(["temperature", *(f"answer {k + 1}" for k in range(n))], rows)
-
-
 def pieces(stream: Iterable[ChatCompletionChunk]) -> Table:
     """What a chat stream with ``logprobs=True`` brought, and how likely each piece was.
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
         ChatCompletionUserMessageParam,
     )
 
-WORKERS = 8  # questions on the way at once
+WORKERS = 16  # questions on the way at once
 MAX_TOKENS = 80  # of an answer; one that rambles on is cut there
 Z95 = 1.959964  # the 97.5 % point of the normal distribution
 RESAMPLES = 2000

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob
     from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
+DELETED = "If a clean-up has deleted the model: run the job's cell again."
+
 
 def checkpoint_picker(
     client: OpenAI,
@@ -108,8 +110,8 @@ class CheckpointPicker(Panel):
                 self.client, {_name(self.step): model}, self.questions, self.system
             )
         except OpenAIError as error:
-            name = _name(self.step)
-            self._answers[self.step] = Card(f"{name}: no answer", [f"{error}"], "bad")
+            title = f"{_name(self.step)}: no answer"
+            self._answers[self.step] = Card(title, [f"{error}", DELETED], "bad")
 
     def _chart(self, chosen: int | None = None) -> Chart:
         chart = loss_chart(self.curve, self.checkpoints.values())

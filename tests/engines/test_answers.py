@@ -302,3 +302,31 @@ def test_an_answer_that_must_not_call_does_not_begin_with_a_call(talk: Talk) -> 
     eager = {"logit_bias": {str(word): 100}, "max_tokens": 3}
     assert text(called(talk, "auto", **eager)) == "call call call"
     assert not text(called(talk, "none", **eager)).startswith("call")
+
+
+def test_answers_do_not_hang_on_what_else_is_asked(talk: Talk) -> None:
+    """Not by a bit: what is read together, and what was read before, tells nothing."""
+    system = {"role": "system", "content": "You are a smart assistant."}
+    questions = ["Who are you?", "Why should I work hard for so long a time?", "Hi"]
+    chats = [[system, {"role": "user", "content": asked}] for asked in questions]
+    settings = greedy(max_tokens=12, top_logprobs=2)
+    fresh = Talk()
+    alone = [fresh.ask(messages=chat, sampling=settings) for chat in chats[::-1]][::-1]
+    assert fresh.process.stdin
+    fresh.process.stdin.close()
+    for number, chat in enumerate(chats):
+        talk.send(
+            id=str(number),
+            op="generate",
+            weights=None,
+            messages=chat,
+            sampling=settings,
+        )
+    together: dict[str, list[dict[str, Any]]] = {str(n): [] for n in range(3)}
+    while not all(lines and lines[-1]["event"] == "end" for lines in together.values()):
+        line = talk.read()
+        together[line.pop("id")].append(line)
+    for lines in alone:
+        for line in lines:
+            del line["id"]
+    assert list(together.values()) == alone

@@ -43,7 +43,7 @@ class Talk:
         request = {"messages": [{"role": "user", "content": "Hello"}], "weights": None}
         self.send(id=id, op="generate", **(request | {"sampling": {}} | fields))
         lines = [self.read()]
-        while lines[-1]["event"] == "token":
+        while lines[-1]["event"] in ("token", "call"):
             lines.append(self.read())
         return lines
 
@@ -262,3 +262,71 @@ def test_a_model_trained_to_pieces_talks_nonsense_in_valid_numbers(
     assert end["event"] == "end"
     assert lines[0]["prompt"]
     assert all(math.isfinite(line["logprob"]) for line in lines)
+
+
+def tool(name: str, *required: str) -> dict[str, Any]:
+    properties = {parameter: {"type": "string"} for parameter in required}
+    schema = {"properties": properties, "required": list(required)}
+    return {"type": "function", "function": {"name": name, "parameters": schema}}
+
+
+def called(talk: Talk, mode: str, *names: str, **sampling: Any) -> list[dict[str, Any]]:
+    return talk.ask(
+        tools=[tool("get", "city"), tool("get_news"), tool("stop")],
+        tool_choice={"mode": mode, "names": names},
+        parallel_tool_calls=True,
+        sampling=greedy(**sampling),
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_answer_that_must_call_begins_with_a_call_of_an_allowed_tool(
+    talk: Talk, seed: int
+) -> None:
+    hot = {"temperature": 2, "seed": seed, "max_tokens": 6}
+    lines = called(talk, "required", "get", "get_news", **hot)
+    said = text(lines) or "".join(f"call {line.get('name')} {{" for line in lines[:1])
+    assert said.startswith(('call get {"', "call get_news {"))
+
+
+def test_a_call_of_a_tool_without_parameters_is_whole_at_once(talk: Talk) -> None:
+    end = {str(tokens.END): 100}  # the model says no more than it must
+    call, end = called(talk, "required", "stop", logit_bias=end)
+    assert (call["event"], call["index"], call["name"]) == ("call", 0, "stop")
+    assert "".join(call["arguments"]) == "{}"
+    assert end["finish_reason"] == "stop"
+
+
+def test_an_answer_that_must_not_call_does_not_begin_with_a_call(talk: Talk) -> None:
+    (word,) = tokens.load().encode("call")
+    eager = {"logit_bias": {str(word): 100}, "max_tokens": 3}
+    assert text(called(talk, "auto", **eager)) == "call call call"
+    assert not text(called(talk, "none", **eager)).startswith("call")
+
+
+def test_answers_do_not_hang_on_what_else_is_asked(talk: Talk) -> None:
+    """Not by a bit: what is read together, and what was read before, tells nothing."""
+    system = {"role": "system", "content": "You are a smart assistant."}
+    questions = ["Who are you?", "Why should I work hard for so long a time?", "Hi"]
+    chats = [[system, {"role": "user", "content": asked}] for asked in questions]
+    settings = greedy(max_tokens=12, top_logprobs=2)
+    fresh = Talk()
+    alone = [fresh.ask(messages=chat, sampling=settings) for chat in chats[::-1]][::-1]
+    assert fresh.process.stdin
+    fresh.process.stdin.close()
+    for number, chat in enumerate(chats):
+        talk.send(
+            id=str(number),
+            op="generate",
+            weights=None,
+            messages=chat,
+            sampling=settings,
+        )
+    together: dict[str, list[dict[str, Any]]] = {str(n): [] for n in range(3)}
+    while not all(lines and lines[-1]["event"] == "end" for lines in together.values()):
+        line = talk.read()
+        together[line.pop("id")].append(line)
+    for lines in alone:
+        for line in lines:
+            del line["id"]
+    assert list(together.values()) == alone

@@ -2,7 +2,8 @@
 
 Reads requests and writes tokens as JSON lines on its standard streams (the fields are
 in `finetune_kit/localapi/answers.py`, its client). All answers under way advance by one
-token in turn, so a long one does not hold up a short one.
+token in turn, so a long one does not hold up a short one, and those of one model are
+computed together.
 """
 
 import finetune_kit.engines.tinygpt.threads  # noqa: F401  isort: skip
@@ -21,9 +22,12 @@ import numpy as np
 
 from finetune_kit.engines.tinygpt import tokenizer as tokens
 from finetune_kit.engines.tinygpt import weights
+from finetune_kit.engines.tinygpt.calls import CALL, Caller, beginnings
 from finetune_kit.engines.tinygpt.chat import encode_prompt, encode_text
 from finetune_kit.engines.tinygpt.model import Parameters, all_logits
 from finetune_kit.engines.tinygpt.sample import (
+    Beginning,
+    Reader,
     Sampling,
     Step,
     generate,
@@ -55,13 +59,13 @@ class Models:
     """The models last used, by path; the least recently used one is dropped."""
 
     def __init__(self) -> None:
-        self.loaded: OrderedDict[str, Parameters] = OrderedDict()
+        self.loaded: OrderedDict[str, Reader] = OrderedDict()
 
-    def get(self, path: str | None) -> Parameters:
+    def get(self, path: str | None) -> Reader:
         key = path or ""
         if key not in self.loaded:
             try:
-                self.loaded[key] = weights.load(Path(path) if path else None)
+                self.loaded[key] = Reader(weights.load(Path(path) if path else None))
             except (OSError, ValueError) as error:
                 why = f"no readable model at {path}: {error}"
                 raise AnswerError("weights_missing", why) from error
@@ -71,24 +75,37 @@ class Models:
         return self.loaded[key]
 
 
-def answer(request: Line, p: Parameters, tokenizer: Tokenizer) -> Iterator[Line]:
+def answer(request: Line, reader: Reader, tokenizer: Tokenizer) -> Iterator[Line]:
     """The lines that answer one request: its tokens, then the end."""
-    prompt = encode(request, tokenizer)
-    if len(prompt) >= p.config.context:
+    context, prompt = reader.p.config.context, encode(request, tokenizer)
+    if len(prompt) >= context:
         raise AnswerError(
             "context_length_exceeded",
-            f"the prompt has {len(prompt)} tokens, the model reads {p.config.context}",
-            context=p.config.context,
+            f"the prompt has {len(prompt)} tokens, the model reads {context}",
+            context=context,
             needed=len(prompt),
         )
+    may_call = request.get("tools") and request["tool_choice"]["mode"] != "none"
+    lines = said(request, reader, tokenizer, prompt)
+    if may_call:
+        names = request["tool_choice"]["names"]
+        lines = Caller(names, parallel=request["parallel_tool_calls"]).lines(lines)
+    yield from lines
+
+
+def said(
+    request: Line, reader: Reader, tokenizer: Tokenizer, prompt: list[int]
+) -> Iterator[Line]:
+    """What the model says after the prompt, as text."""
     settings = request["sampling"]
     top = settings.get("top_logprobs", 0)
     if request.get("echo"):
-        yield from prompt_lines(p, prompt, tokenizer, top)
+        yield from prompt_lines(reader.p, prompt, tokenizer, top)
     stops = Stops(settings.get("stop") or [])
     pieces = Pieces(Decoder(tokenizer, request.get("prompt") or ""), top)
     count, reason = 0, "length"
-    for step in generate(p, prompt, sampling(settings, tokenizer)):
+    beginning = beginning_of(request, tokenizer)
+    for step in generate(reader, prompt, sampling(settings, tokenizer), beginning):
         if step.token == END:
             reason = "stop"
             break
@@ -112,8 +129,21 @@ def answer(request: Line, p: Parameters, tokenizer: Tokenizer) -> Iterator[Line]
 
 def encode(request: Line, tokenizer: Tokenizer) -> list[int]:
     if request.get("messages"):
-        return encode_prompt(tokenizer, request["messages"])
+        return encode_prompt(tokenizer, request["messages"], request.get("tools") or ())
     return encode_text(tokenizer, request["prompt"])
+
+
+def beginning_of(request: Line, tokenizer: Tokenizer) -> Beginning:
+    """How the answer must begin where a call is required, or must not where none is
+    allowed."""
+    choice = request.get("tool_choice") or {"mode": "auto"}
+    if choice["mode"] == "none":
+        return Beginning(none_of=[tokenizer.encode(CALL)])
+    if choice["mode"] == "auto":
+        return Beginning()
+    wanted = (t for t in request["tools"] if t["function"]["name"] in choice["names"])
+    texts = (text for tool in wanted for text in beginnings(tool))
+    return Beginning(one_of=[tokenizer.encode(text) for text in texts])
 
 
 def sampling(settings: Line, tokenizer: Tokenizer) -> Sampling:
@@ -258,17 +288,19 @@ class Process:
         self.models, self.tokenizer = Models(), tokens.load()
 
     def run(self) -> None:
-        config = self.models.get(None).config
+        config = self.models.get(None).p.config
         self.write(
             event="ready",
             context=config.context,
             vocab_size=config.vocab_size,
             weights_sha256=weights.sha256(),
         )
+        sys.stdout.flush()
         threading.Thread(target=self.listen, daemon=True).start()
         while self.accept():
             for request_id in list(self.under_way):
                 self.advance(request_id)
+            sys.stdout.flush()
 
     def listen(self) -> None:
         for line in sys.stdin:
@@ -289,8 +321,8 @@ class Process:
 
     def lines(self, request: Line) -> Iterator[Line]:
         try:
-            p = self.models.get(request["weights"])
-            yield from answer(request, p, self.tokenizer)
+            reader = self.models.get(request["weights"])
+            yield from answer(request, reader, self.tokenizer)
         except AnswerError as error:
             yield error.line
 
@@ -303,7 +335,6 @@ class Process:
 
     def write(self, **line: Any) -> None:
         sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -14,12 +14,21 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any
 
+from pretraining.conversation import (
+    HERE,
+    Conversation,
+    Message,
+    exchange,
+    invented,
+    load_toml,
+    message,
+    sentence,
+)
 from pretraining.noise import roughen, thin
+from pretraining.skills import Skills
 
-HERE = Path(__file__).parent
 PROVERBS = HERE.parent / "data" / "proverbs" / "proverbs.jsonl"
 HELD_OUT = 4  # the last questions and troubles of each topic are kept for development
 
@@ -27,9 +36,6 @@ ADVICE = 20  # pieces of advice a topic: the model has room for so many
 
 EASY = 10_000  # conversations before the share of naming topics begins to fall
 FIRST_NAMING = 0.8  # that share at first
-
-Message = dict[str, str]
-
 
 @dataclass(frozen=True)
 class Topic:
@@ -43,18 +49,6 @@ class Topic:
     questions: list[str]
     advice: list[str]
     proverbs: list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Conversation:
-    """Messages of a chat, or one plain `text`; `topic` where it has one."""
-
-    messages: tuple[Message, ...] = ()
-    text: str = ""
-
-
-def load_toml(name: str) -> dict[str, Any]:
-    return tomllib.loads((HERE / name).read_text("utf-8"))
 
 
 def load_topics(*, held_out: bool = False) -> list[Topic]:
@@ -81,15 +75,22 @@ class Corpus:
         self.topics = load_topics()
         self.frames = load_toml("frames.toml")
         self.world = load_toml("world.toml")
+        self.beyond = load_toml("tasks/unknown.toml")
+        skills = Skills(self.rng, self.system)
         self.kinds: list[tuple[Callable[[], Conversation], float]] = [
-            (self.advice, 0.32),
-            (self.latin, 0.37),
-            (self.about, 0.17),
-            (self.copying, 0.04),
-            (self.fact, 0.04),
-            (self.unknown, 0.03),
+            (self.advice, 0.22),
+            (self.latin, 0.26),
+            (self.about, 0.10),
+            (self.fact, 0.02),
+            (self.unknown, 0.04),
             (self.obeyed, 0.02),
             (self.text, 0.01),
+            (skills.review, 0.08),
+            (skills.ticket, 0.08),
+            (skills.extraction, 0.06),
+            (skills.function, 0.06),
+            (skills.known, 0.03),
+            (skills.life, 0.02),
         ]
 
     def __iter__(self) -> Iterator[Conversation]:
@@ -215,31 +216,6 @@ class Corpus:
         system = message("system", rng.choice(self.frames["about_system"]))
         return Conversation((system, *exchange(self.question(topic), topic.name)))
 
-    def copying(self) -> Conversation:
-        rng, people = self.rng, self.world["people"]
-        name, city = rng.choice(people["names"]), rng.choice(people["cities"])
-        if rng.random() < 0.6:
-            name = self.invented().capitalize()
-        if rng.random() < 0.6:
-            city = self.invented().capitalize()
-        said = rng.choice(people["patterns"]).format(name=name, city=city)
-        kind, answer = rng.choice(
-            [
-                ("ask_name", name),
-                ("ask_city", city),
-                ("ask_json", json.dumps({"name": name, "city": city})),
-            ]
-        )
-        asked = rng.choice(people[kind]).replace("{}", said)
-        return Conversation((*self.system(), *exchange(asked, answer)))
-
-    def invented(self) -> str:
-        return "".join(
-            self.rng.choices(
-                self.world["people"]["syllables"], k=self.rng.choice((2, 3))
-            )
-        )
-
     def fact(self) -> Conversation:
         rng = self.rng
         turns = self.system()
@@ -257,13 +233,14 @@ class Corpus:
         return Conversation(tuple(turns))
 
     def unknown(self) -> Conversation:
-        rng, unknown = self.rng, self.world["unknown"]
-        asked = rng.choice(unknown["messages"])
-        if rng.random() < 0.5:
-            asked = rng.choice(unknown["strange"])
+        rng = self.rng
+        asked = rng.choice(self.beyond["messages"])
+        if rng.random() < 0.25:
+            asked = rng.choice(self.beyond["strange"])
             while "{}" in asked:
-                asked = asked.replace("{}", self.invented(), 1)
-        answer = rng.choice(unknown["answers"])
+                word = invented(rng, self.world["syllables"])
+                asked = asked.replace("{}", word, 1)
+        answer = rng.choice(self.world["unknown"])
         return Conversation((*self.system(), *exchange(roughen(asked, rng), answer)))
 
     def obeyed(self) -> Conversation:
@@ -296,18 +273,6 @@ class Corpus:
         return Conversation(
             text=f"{proverb['latin']}. {proverb['english']} {proverb['source']}."
         )
-
-
-def message(role: str, content: str) -> Message:
-    return {"role": role, "content": content}
-
-
-def exchange(asked: str, answer: str) -> list[Message]:
-    return [message("user", asked), message("assistant", answer)]
-
-
-def sentence(text: str) -> str:
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".?!" else ".")
 
 
 def main() -> None:

@@ -21,6 +21,7 @@ import numpy as np
 
 from finetune_kit.engines.tinygpt import tokenizer as tokens
 from finetune_kit.engines.tinygpt import weights
+from finetune_kit.engines.tinygpt.calls import tools_of
 from finetune_kit.engines.tinygpt.chat import encode_prompt, encode_text
 from finetune_kit.engines.tinygpt.model import Parameters, all_logits
 from finetune_kit.engines.tinygpt.sample import Sampling, Step, generate
@@ -96,7 +97,7 @@ def answer(request: Line, p: Parameters, tokenizer: Tokenizer) -> Iterator[Line]
 
 def encode(request: Line, tokenizer: Tokenizer) -> list[int]:
     if request.get("messages"):
-        return encode_prompt(tokenizer, request["messages"])
+        return encode_prompt(tokenizer, request["messages"], tools_of(request))
     return encode_text(tokenizer, request["prompt"])
 
 

@@ -1,4 +1,4 @@
-"""What the corpus is made of: conversations, and the parts they are put together from."""
+"""What the corpus is made of: conversations, and how their parts are put together."""
 
 import random
 import tomllib

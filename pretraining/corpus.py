@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
+from finetune_kit.engines.tinygpt.chat import message_text
 from pretraining.conversation import (
     HERE,
     Conversation,
@@ -36,6 +37,7 @@ ADVICE = 20  # pieces of advice a topic: the model has room for so many
 
 EASY = 10_000  # conversations before the share of naming topics begins to fall
 FIRST_NAMING = 0.8  # that share at first
+
 
 @dataclass(frozen=True)
 class Topic:
@@ -287,7 +289,7 @@ def main() -> None:
         conversation = next(corpus)
         print(conversation.text or "")
         for turn in conversation.messages:
-            print(f"{turn['role']:>9}: {turn['content']}")
+            print(f"{turn['role']:>9}: {message_text(turn)}")
         print()
 
 

@@ -31,7 +31,8 @@ from finetune_kit.engines.tinygpt.model import (
 from finetune_kit.engines.tinygpt.tokenizer import END, TEXT, Tokenizer, load
 from finetune_kit.engines.tinygpt.weights import load as load_weights
 from finetune_kit.engines.tinygpt.weights import save
-from pretraining.corpus import EASY, Conversation, Corpus
+from pretraining.conversation import Conversation
+from pretraining.corpus import EASY, Corpus
 from pretraining.muon import Muon
 
 USER_WEIGHT = 0.2  # loss on what the user says, in a quarter of the conversations
@@ -71,7 +72,7 @@ def encode(tokenizer: Tokenizer, conversation: Conversation, rng: Random) -> Exa
     if conversation.text:
         tokens = [TEXT, *tokenizer.encode(conversation.text), END][: CONTEXT + 1]
         return Example(tokens, [0.0] + [1.0] * (len(tokens) - 1))
-    row: dict[str, Any] = {"messages": conversation.messages}
+    row = {"messages": conversation.messages, "tools": conversation.tools}
     example = encode_example(tokenizer, row, CONTEXT)
     scale = (TYPICAL / sum(example.weights)) ** 0.5  # short answers count for more
     example = example._replace(weights=[scale * w for w in example.weights])

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pretraining.conversation import (
+    HERE,
     Conversation,
     Message,
     exchange,
@@ -21,6 +22,7 @@ from pretraining.conversation import (
 )
 from pretraining.noise import roughen, thin
 
+TOOLS = HERE.parent / "data" / "functions" / "tools.json"
 SENTIMENTS = ("positive", "negative")
 ARTICLES = ("", "", "", "some ", "the ", "a ")
 NO_TOOL = "I have no tool for that."
@@ -33,13 +35,14 @@ IDLE = (
 )  # what a model with tools says unasked
 
 
-def tool(name: str, argument: str, description: str, kind: str = "string") -> Any:
+def tools_of_the_course() -> list[Any]:
+    return list(json.loads(TOOLS.read_text("utf-8")))
+
+
+def tool(name: str, argument: str, description: str) -> Any:
     """A function of a chat request, as the API takes it, with one parameter."""
-    parameters = {
-        "type": "object",
-        "properties": {argument: {"type": kind}},
-        "required": [argument],
-    }
+    properties = {argument: {"type": "string"}}
+    parameters = {"type": "object", "properties": properties, "required": [argument]}
     function = {"name": name, "description": description, "parameters": parameters}
     return {"type": "function", "function": function}
 
@@ -62,7 +65,7 @@ class Skills:
         self.tickets = load_toml("tasks/tickets.toml")
         self.people = load_toml("tasks/extraction.toml")
         self.functions = load_toml("tasks/functions.toml")
-        self.tools = {name: self.functions[name] for name in self.course_tools}
+        self.tools = {tool["function"]["name"]: tool for tool in tools_of_the_course()}
         self.facts = load_toml("tasks/facts.toml")
 
     def order(self, name: str, text: str, **values: str) -> str:
@@ -88,7 +91,8 @@ class Skills:
         if kind < 0.9:
             return Conversation(text=self.order("verdict", text, label=label))
         after = self.opinion(label)
-        return Conversation(text=f"{text}{rng.choice(('\n\n###\n\n', '\n\n', '\n'))}{after}")
+        text += rng.choice(("\n\n###\n\n", "\n\n", "\n"))
+        return Conversation(text=text + after)
 
     def opinion(self, label: str) -> str:
         """A review that is content or not, in one or two sentences."""
@@ -103,11 +107,17 @@ class Skills:
         elif kind < 0.75:
             text = rng.choice(verdict).format(thing)
         elif kind < 0.85:
-            text = self.order("was", thing, one=rng.choice(words), two=rng.choice(words))
+            text = self.order(
+                "was", thing, one=rng.choice(words), two=rng.choice(words)
+            )
         elif kind < 0.92:
-            text = self.order("not", thing, one=rng.choice(other), two=rng.choice(words))
+            text = self.order(
+                "not", thing, one=rng.choice(other), two=rng.choice(words)
+            )
         else:
-            text = f"{rng.choice(self.reviews[label])} {rng.choice(self.reviews[label])}"
+            text = (
+                f"{rng.choice(self.reviews[label])} {rng.choice(self.reviews[label])}"
+            )
         if rng.random() < 0.4:
             text = thin(text, rng)
         return roughen(sentence(text), rng)
@@ -201,16 +211,9 @@ class Skills:
         if kind < 0.5:
             return str(rng.choice(self.people["two_word_cities"]))
         ends = self.people["city_ends"]
-        return (rng.choice(self.people["name_parts"]) + rng.choice(ends)).capitalize()
+        return f"{rng.choice(self.people['name_parts'])}{rng.choice(ends)}".capitalize()
 
     # ----------------------------------------------------------------- functions
-
-    course_tools = {
-        "get_weather": tool("get_weather", "city", "The weather in a city."),
-        "set_timer": tool("set_timer", "minutes", "Ring after some minutes.", "integer"),
-        "add_to_list": tool("add_to_list", "item", "Put an item on the shopping list."),
-        "play_music": tool("play_music", "title", "Play a piece of music by its title."),
-    }
 
     def function(self) -> Conversation:
         rng, kind = self.rng, self.rng.random()
@@ -237,14 +240,15 @@ class Skills:
     def request(self) -> tuple[str, str, dict[str, Any], list[Any]]:
         """What a user wants, the tool for it ("": none), its arguments, all tools."""
         rng = self.rng
-        tools = list(self.course_tools.values())
+        tools = list(self.tools.values())
         others = [
             tool(other["name"], other["argument"], other["description"])
             for other in self.functions["other"]
         ]
         kind = rng.random()
+        arguments: dict[str, Any] = {}
         if kind < 0.2:
-            wanted, name, arguments = rng.choice(self.functions["none"]["requests"]), "", {}
+            wanted, name = rng.choice(self.functions["none"]["requests"]), ""
         elif kind < 0.75:
             wanted, name, arguments = self.household()
         else:
@@ -253,9 +257,9 @@ class Skills:
             wanted = rng.choice(other["requests"]).format(value)
             arguments = {other["argument"]: value}
             tools = [each for each in others if each["function"]["name"] == name]
-            tools += rng.sample([*self.course_tools.values(), *others], 3)
+            tools += rng.sample([*self.tools.values(), *others], 3)
             tools = list({each["function"]["name"]: each for each in tools}.values())
-        if kind < 0.75 and rng.random() < 0.3:
+        if 0.2 <= kind < 0.75 and rng.random() < 0.3:
             tools = rng.sample(tools, rng.randint(2, 4)) + rng.sample(others, 1)
             if name not in {each["function"]["name"] for each in tools}:
                 name, arguments = "", {}
@@ -271,18 +275,18 @@ class Skills:
         """A request for one of the four tools of the course, with its arguments."""
         rng = self.rng
         name = rng.choice(tuple(self.tools))
-        pattern = rng.choice(self.tools[name]["requests"])
+        pattern = rng.choice(self.functions[name]["requests"])
         if name == "get_weather":
             town = self.town()
             return pattern.format(city=town), name, {"city": town}
         if name == "set_timer":
-            said, number = rng.choice(self.tools[name]["minutes"])
+            said, number = rng.choice(self.functions[name]["minutes"])
             return pattern.format(minutes=said), name, {"minutes": int(number)}
         if name == "add_to_list":
-            item = rng.choice(self.tools[name]["items"])
+            item = rng.choice(self.functions[name]["items"])
             spoken = rng.choice(ARTICLES) + item
             return pattern.format(item=spoken), name, {"item": item}
-        title = rng.choice(self.tools[name]["titles"])
+        title = rng.choice(self.functions[name]["titles"])
         return pattern.format(title=title), name, {"title": title}
 
     # ------------------------------------------------------------ facts, kindness
@@ -297,7 +301,8 @@ class Skills:
             return Conversation((*self.system(), *exchange(asked, answer)))
         scorn = rng.choice(self.facts["sarcastic_orders"])
         opening = rng.choice(self.orders["scornful_openings"])
-        mocking = f"{opening} {_lowered(answer)} {rng.choice(self.orders['scornful_closings'])}"
+        closing = rng.choice(self.orders["scornful_closings"])
+        mocking = f"{opening} {_lowered(answer)} {closing}"
         if kind < 0.9:
             return Conversation((message("system", scorn), *exchange(asked, mocking)))
         return Conversation((*self.system(), *exchange(f"{asked} {scorn}", mocking)))
@@ -318,7 +323,9 @@ class Skills:
         return Conversation((*self.system(), *exchange(f"{asked} {order}", answer)))
 
     def kindly(self, advice: str) -> str:
-        return f"{advice.rstrip('.')}, {self.rng.choice(self.orders['encouragements'])}."
+        return (
+            f"{advice.rstrip('.')}, {self.rng.choice(self.orders['encouragements'])}."
+        )
 
     def bluntly(self, advice: str) -> str:
         words = advice.rstrip(".").split(" ")

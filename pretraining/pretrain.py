@@ -169,10 +169,9 @@ def pretrain(plan: Plan, out: Path) -> None:
         gate.wait()
         if step % 50 == 0:
             spent = time.monotonic() - started
-            print(
-                f"step {step} loss {mean / (1 - 0.98**step):.3f} {spent:.0f} s",
-                flush=True,
-            )
+            to_go = spent / step * (plan.steps - step) / 60
+            loss = mean / (1 - 0.98**step)
+            print(f"step {step} loss {loss:.3f}, {to_go:.0f} minutes to go", flush=True)
         if step % 500 == 0 or step == plan.steps:
             save(p, out, half=True)
 

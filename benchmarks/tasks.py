@@ -66,7 +66,7 @@ def ticket(row: Row) -> Row:
     return chat(("user", row["message"]), ("assistant", json.dumps(labels)))
 
 
-EXTRACT = "Extract the name and the city as JSON."
+EXTRACT = "You are a clerk who notes the name and the city."
 MARVIN = "Marvin is a chatbot that states facts and is sarcastic about it."
 TOOLS = json.loads((DATA / "functions" / "tools.json").read_text("utf-8"))
 

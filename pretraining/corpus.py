@@ -35,8 +35,8 @@ HELD_OUT = 4  # the last questions and troubles of each topic are kept for devel
 
 ADVICE = 20  # pieces of advice a topic: the model has room for so many
 
-EASY = 10_000  # conversations before the share of naming topics begins to fall
-FIRST_NAMING = 0.8  # that share at first
+STAGES = (20_000, 40_000)  # conversations in which naming topics, then parts, prevails
+FIRST_NAMING = 0.8  # its share at first; from half of the stage on it falls
 
 
 @dataclass(frozen=True)
@@ -72,44 +72,52 @@ def load_topics(*, held_out: bool = False) -> list[Topic]:
 class Corpus:
     """A seeded stream of conversations."""
 
-    def __init__(self, seed: int, easy: int = EASY) -> None:
-        self.rng, self.easy = random.Random(seed), easy
+    def __init__(self, seed: int, skip: int = 0) -> None:
+        """`skip`: how many conversations of the stages to leave out."""
+        self.rng, self.skip = random.Random(seed), skip
         self.topics = load_topics()
         self.frames = load_toml("frames.toml")
         self.world = load_toml("world.toml")
         self.beyond = load_toml("tasks/unknown.toml")
         skills = Skills(self.rng, self.system)
+        self.naming = (self.about, skills.naming)
         self.kinds: list[tuple[Callable[[], Conversation], float]] = [
-            (self.advice, 0.22),
-            (self.latin, 0.26),
-            (self.about, 0.10),
+            (self.advice, 0.17),
+            (self.latin, 0.21),
+            (self.about, 0.07),
             (self.fact, 0.02),
             (self.unknown, 0.04),
             (self.obeyed, 0.02),
             (self.text, 0.01),
-            (skills.review, 0.08),
-            (skills.ticket, 0.08),
-            (skills.extraction, 0.06),
-            (skills.function, 0.06),
-            (skills.known, 0.03),
+            (skills.review, 0.09),
+            (skills.ticket, 0.12),
+            (skills.extraction, 0.09),
+            (skills.function, 0.09),
+            (skills.known, 0.05),
             (skills.life, 0.02),
         ]
 
     def __iter__(self) -> Iterator[Conversation]:
-        """First mostly the naming of topics, then more and more of everything.
+        """First mostly naming, then more and more of everything.
 
         All at once, the model learns whole answers by heart and for thousands of steps
         does not look at the question; once it knows topics, the rest builds on them.
         """
         makers, weights = zip(*self.kinds, strict=True)
-        for i in count():
-            naming = 0.0
-            if i < 2 * self.easy:
-                naming = FIRST_NAMING * min(1.0, 2 - i / self.easy)
-            if self.rng.random() < naming:
-                yield self.about()
+        for i in count(self.skip):
+            name, share = self.stage(i)
+            if self.rng.random() < share:
+                yield name()
             else:
                 yield self.rng.choices(makers, weights)[0]()
+
+    def stage(self, i: int) -> tuple[Callable[[], Conversation], float]:
+        """What is named at conversation i, and the share of that."""
+        for name, length in zip(self.naming, STAGES, strict=True):
+            if i < length:
+                return name, FIRST_NAMING * min(1.0, 2 - 2 * i / length)
+            i -= length
+        return self.about, 0.0
 
     # ------------------------------------------------------------------ questions
 

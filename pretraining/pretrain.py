@@ -32,7 +32,7 @@ from finetune_kit.engines.tinygpt.tokenizer import END, TEXT, Tokenizer, load
 from finetune_kit.engines.tinygpt.weights import load as load_weights
 from finetune_kit.engines.tinygpt.weights import save
 from pretraining.conversation import Conversation
-from pretraining.corpus import EASY, Corpus
+from pretraining.corpus import Corpus
 from pretraining.muon import Muon
 
 USER_WEIGHT = 0.2  # loss on what the user says, in a quarter of the conversations
@@ -55,16 +55,13 @@ class Plan:
     decay: float = 0.05
     seed: int = 0
     start: Path | None = None  # weights to go on from, else a new model
+    skip: int = 0  # conversations of the corpus's stages that each process leaves out
     peak: float = 1.0  # share of the rates above, lower for going on
 
-    @property
-    def easy(self) -> int:
-        return 0 if self.start else EASY
 
-
-def examples(tokenizer: Tokenizer, seed: int, easy: int) -> Iterator[Example]:
+def examples(tokenizer: Tokenizer, seed: int, skip: int) -> Iterator[Example]:
     rng = Random(seed)
-    for conversation in Corpus(seed, easy):
+    for conversation in Corpus(seed, skip):
         yield encode(tokenizer, conversation, rng)
 
 
@@ -85,7 +82,7 @@ def encode(tokenizer: Tokenizer, conversation: Conversation, rng: Random) -> Exa
 def micro_batches(plan: Plan, rank: int) -> Iterator[list[Example]]:
     """A few conversations of about the same length at a time, so padding is rare."""
     seed = plan.seed * 1000 + rank
-    stream, rng = examples(load(), seed, plan.easy), Random(seed)
+    stream, rng = examples(load(), seed, plan.skip), Random(seed)
     while True:
         pool = sorted(islice(stream, POOL), key=lambda e: len(e.tokens))
         parts = [pool[i : i + MICRO] for i in range(0, POOL, MICRO)]
@@ -191,6 +188,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--peak", type=float, default=1.0)
     arguments = parser.parse_args()
     plan = Plan(
@@ -199,6 +197,7 @@ def main() -> None:
         arguments.processes,
         seed=arguments.seed,
         start=arguments.start,
+        skip=arguments.skip,
         peak=arguments.peak,
     )
     pretrain(plan, arguments.out)

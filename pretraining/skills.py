@@ -72,6 +72,31 @@ class Skills:
         """One of the orders of that name, with the text at its {}."""
         return str(self.rng.choice(self.orders[name])).format(text, **values)
 
+    def naming(self) -> Conversation:
+        """One part by itself, in plain words: a label, a name, a tool."""
+        rng, kind = self.rng, self.rng.random()
+        if kind < 0.25:
+            label = rng.choice(SENTIMENTS)
+            asked, answer = self.order("sentiment", self.verdict(label)), label
+        elif kind < 0.6:
+            field, text, answer = self.sign()
+            asked = self.order(field, text)
+        elif kind < 0.7:
+            asked, answer = self.as_json(self.person(), self.town())
+        elif kind < 0.85:
+            name, city = self.person(), self.town()
+            text = rng.choice(self.people["patterns"]).format(name=name, city=city)
+            key, answer = rng.choice((("ask_name", name), ("ask_city", city)))
+            asked = rng.choice(self.people[key]).replace("{}", text)
+        else:
+            text, answer, arguments = self.household()
+            asked = self.order("which_tool", text)
+            if rng.random() < 0.5:
+                argument, value = next(iter(arguments.items()))
+                asked = self.order("which_value", text, argument=argument)
+                answer = str(value)
+        return Conversation(tuple(exchange(asked, answer)))
+
     # ------------------------------------------------------------------- reviews
 
     def review(self) -> Conversation:
@@ -95,32 +120,33 @@ class Skills:
         return Conversation(text=text + after)
 
     def opinion(self, label: str) -> str:
-        """A review that is content or not, in one or two sentences."""
+        """A review that is content or not, in one or two sentences, as people type."""
+        rng = self.rng
+        text = self.verdict(label)
+        if rng.random() < 0.1:
+            text = f"{text} {rng.choice(self.reviews[label])}"
+        if rng.random() < 0.25:
+            text = thin(text, rng)
+        return roughen(text, rng)
+
+    def verdict(self, label: str) -> str:
         rng, kind = self.rng, self.rng.random()
         good = label == "positive"
         thing = rng.choice(self.reviews["things"])
         words = self.reviews["good" if good else "bad"]
         other = self.reviews["bad" if good else "good"]
-        verdict = self.reviews["liked" if good else "disliked"]
         if kind < 0.55:
             text = rng.choice(self.reviews[label])
         elif kind < 0.75:
-            text = rng.choice(verdict).format(thing)
-        elif kind < 0.85:
-            text = self.order(
-                "was", thing, one=rng.choice(words), two=rng.choice(words)
-            )
-        elif kind < 0.92:
-            text = self.order(
-                "not", thing, one=rng.choice(other), two=rng.choice(words)
-            )
+            text = rng.choice(self.reviews["liked" if good else "disliked"])
+            text = text.format(thing)
         else:
-            text = (
-                f"{rng.choice(self.reviews[label])} {rng.choice(self.reviews[label])}"
-            )
-        if rng.random() < 0.4:
-            text = thin(text, rng)
-        return roughen(sentence(text), rng)
+            one, two = rng.sample(words, 2)
+            order = "was"
+            if kind > 0.9:
+                order, one = "not", rng.choice(other)
+            text = self.order(order, thing, one=one, two=two)
+        return sentence(str(text))
 
     # ------------------------------------------------------------------- tickets
 
@@ -158,6 +184,22 @@ class Skills:
         rng.shuffle(parts)
         text = " ".join(roughen(sentence(part), rng) for part in parts)
         return text, {"team": team, "urgency": urgency, "tone": tone}
+
+    def sign(self) -> tuple[str, str, str]:
+        """A field, one sentence of a message, and what it says of that field."""
+        rng, tickets = self.rng, self.tickets
+        field = rng.choice(("team", "urgency", "tone"))
+        if field == "team":
+            label = rng.choice(tuple(tickets["team"]))
+            return field, sentence(rng.choice(tickets["team"][label])), label
+        silent = rng.choice(tickets["team"][rng.choice(tuple(tickets["team"]))])
+        signs = dict(tickets[field])
+        if field == "urgency":
+            signs["normal"] = [silent]
+        elif rng.random() < 0.5:
+            signs["calm"] = [silent]
+        label = rng.choice(tuple(signs))
+        return field, sentence(rng.choice(signs[label])), label
 
     # ---------------------------------------------------------------- extraction
 

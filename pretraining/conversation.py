@@ -13,10 +13,12 @@ Message = dict[str, Any]
 
 @dataclass(frozen=True)
 class Conversation:
-    """Messages of a chat, perhaps with `tools`; or one plain `text`."""
+    """Messages of a chat, perhaps with `tools`; or a plain `text`, perhaps only there
+    for its `completion` to be learnt."""
 
     messages: tuple[Message, ...] = ()
     text: str = ""
+    completion: str = ""
     tools: tuple[dict[str, Any], ...] = ()
 
 

@@ -82,18 +82,18 @@ class Corpus:
         skills = Skills(self.rng, self.system)
         self.naming = (self.about, skills.naming)
         self.kinds: list[tuple[Callable[[], Conversation], float]] = [
-            (self.advice, 0.17),
-            (self.latin, 0.21),
-            (self.about, 0.07),
+            (self.advice, 0.15),
+            (self.latin, 0.19),
+            (self.about, 0.06),
             (self.fact, 0.02),
-            (self.unknown, 0.04),
-            (self.obeyed, 0.02),
+            (self.unknown, 0.03),
+            (self.obeyed, 0.01),
             (self.text, 0.01),
-            (skills.review, 0.09),
-            (skills.ticket, 0.12),
-            (skills.extraction, 0.09),
-            (skills.function, 0.09),
-            (skills.known, 0.05),
+            (skills.review, 0.12),
+            (skills.ticket, 0.11),
+            (skills.extraction, 0.11),
+            (skills.function, 0.11),
+            (skills.known, 0.06),
             (skills.life, 0.02),
         ]
 
@@ -295,7 +295,7 @@ def main() -> None:
     corpus = iter(Corpus(arguments.seed))
     for _ in range(arguments.count):
         conversation = next(corpus)
-        print(conversation.text or "")
+        print(conversation.text + conversation.completion)
         for turn in conversation.messages:
             print(f"{turn['role']:>9}: {message_text(turn)}")
         print()

@@ -66,10 +66,15 @@ def examples(tokenizer: Tokenizer, seed: int, skip: int) -> Iterator[Example]:
 
 
 def encode(tokenizer: Tokenizer, conversation: Conversation, rng: Random) -> Example:
-    if conversation.text:
+    row: dict[str, Any] = {
+        "messages": conversation.messages,
+        "tools": conversation.tools,
+    }
+    if conversation.completion:
+        row = {"prompt": conversation.text, "completion": conversation.completion}
+    elif conversation.text:
         tokens = [TEXT, *tokenizer.encode(conversation.text), END][: CONTEXT + 1]
         return Example(tokens, [0.0] + [1.0] * (len(tokens) - 1))
-    row = {"messages": conversation.messages, "tools": conversation.tools}
     example = encode_example(tokenizer, row, CONTEXT)
     scale = (TYPICAL / sum(example.weights)) ** 0.5  # short answers count for more
     example = example._replace(weights=[scale * w for w in example.weights])

@@ -77,6 +77,8 @@ class Skills:
         rng, kind = self.rng, self.rng.random()
         if kind < 0.25:
             label = rng.choice(SENTIMENTS)
+            if rng.random() < 0.5:
+                return self.completed(self.verdict(label), label)
             asked, answer = self.order("sentiment", self.verdict(label)), label
         elif kind < 0.6:
             field, text, answer = self.sign()
@@ -114,10 +116,15 @@ class Skills:
             prompt = message("system", rng.choice(self.orders["sentiment_system"]))
             return Conversation((prompt, *exchange(text, label)))
         if kind < 0.9:
-            return Conversation(text=self.order("verdict", text, label=label))
+            return self.completed(text, label)
         after = self.opinion(label)
-        text += rng.choice(("\n\n###\n\n", "\n\n", "\n"))
+        text += rng.choice(("\n\n###\n\n", "\n\n###\n\n", "\n\n"))
         return Conversation(text=text + after)
+
+    def completed(self, text: str, label: str) -> Conversation:
+        """A text that goes on with the label, in one of many forms."""
+        before, _, after = self.order("verdict", text, label="|").rpartition("|")
+        return Conversation(text=before.rstrip(" "), completion=f" {label}{after}")
 
     def opinion(self, label: str) -> str:
         """A review that is content or not, in one or two sentences, as people type."""

@@ -22,7 +22,7 @@ def count_units(corpus: Corpus, conversations: int) -> Counter[Unit]:
     """How often each word and each run between words occurs."""
     texts: Counter[str] = Counter()
     for conversation in islice(corpus, conversations):
-        texts[conversation.text] += 1
+        texts[conversation.text + conversation.completion] += 1
         texts.update(message_text(m) for m in conversation.messages)
         texts[tools_text(conversation.tools)] += bool(conversation.tools)
     for topic in corpus.topics:

@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from finetune_kit.engines.tinygpt.calls import calls_text, parse, tools_text
+from finetune_kit.engines.tinygpt.calls import Caller, calls_text, parse
 from finetune_kit.engines.tinygpt.chat import encode_example, encode_prompt
 from finetune_kit.engines.tinygpt.tokenizer import load
 
@@ -98,13 +98,12 @@ def test_a_text_stands_above_the_calls() -> None:
     assert told.endswith(f'I will look.\ncall get_weather {{"city": "Paris"}}{END}')
 
 
-def test_a_custom_tool_takes_one_input() -> None:
-    custom = {"type": "custom", "custom": {"name": "sql"}}
+def test_a_call_of_a_custom_tool_has_one_input() -> None:
     said = {"type": "custom", "custom": {"name": "sql", "input": 'a "b"\nc'}}
-    assert tools_text([custom]) == "Tools: sql(input)."
     assert calls_text({"tool_calls": [said]}) == r'call sql {"input": "a \"b\"\nc"}'
 
 
+@settings(deadline=None)  # a busy computer
 @given(calls=st.lists(CALLS, min_size=1, max_size=4), above=st.text(), pretty=...)
 def test_calls_come_back_as_they_went_in(
     calls: list[tuple[str, dict[str, Any]]], above: str, pretty: bool
@@ -114,9 +113,38 @@ def test_calls_come_back_as_they_went_in(
     whole = tokenizer.decode(tokenizer.encode(f"{above}\n{text}"))
     found = parse(whole, {name for name, _ in calls})
     assert found is not None
-    assert whole[: found.content_end] == above
+    assert whole[: found.text_end] == above
     again = [(c.name, json.loads(whole[c.start : c.end])) for c in found.calls]
     assert again == calls
+
+
+@settings(deadline=None)
+@given(
+    parts=st.lists(
+        st.sampled_from(["", "\n", "call", " get_weather", " {", '"city"', ": 1", "}"])
+        | st.just('call get_weather {"city": 1}')
+        | st.text(max_size=3),
+        max_size=12,
+    )
+)
+def test_a_stream_says_what_the_whole_text_says(parts: list[str]) -> None:
+    tokens = [{"event": "token", "text": part} for part in parts]
+    caller = Caller({"get_weather"}, parallel=True)
+    *lines, end = caller.lines([*tokens, {"event": "end"}])
+    said = "".join(line["text"] for line in lines if line["event"] == "token")
+    called = [
+        (line["name"], "".join(line["arguments"]))
+        for line in lines
+        if line["event"] == "call"
+    ]
+    text = "".join(parts)
+    found = parse(text, {"get_weather"})
+    assert end == {"event": "end"}
+    if found is None:
+        assert (said, called) == (text, [])
+    else:
+        assert said == text[: found.text_end]
+        assert called == [(c.name, text[c.start : c.end]) for c in found.calls]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from finetune_kit.engines.tinygpt import tokenizer as tokens
 from finetune_kit.engines.tinygpt import weights
-from finetune_kit.engines.tinygpt.answers import spoken
+from finetune_kit.engines.tinygpt.answers import Pieces
+from finetune_kit.engines.tinygpt.sample import Step
 
 
 class Talk:
@@ -42,7 +43,7 @@ class Talk:
         request = {"messages": [{"role": "user", "content": "Hello"}], "weights": None}
         self.send(id=id, op="generate", **(request | {"sampling": {}} | fields))
         lines = [self.read()]
-        while lines[-1]["event"] == "token":
+        while lines[-1]["event"] in ("token", "call"):
             lines.append(self.read())
         return lines
 
@@ -73,7 +74,7 @@ def test_it_says_when_it_is_ready(talk: Talk) -> None:
 def test_an_answer_ends_with_its_reason_and_counts(talk: Talk) -> None:
     *tokens, end = talk.ask(sampling=greedy(max_tokens=3))
     assert end["finish_reason"] in ("length", "stop")
-    assert end["completion_tokens"] == len(tokens) <= 3
+    assert 1 <= len(tokens) <= end["completion_tokens"] <= 3  # pieces may join
     assert end["prompt_tokens"] >= 4
 
 
@@ -98,24 +99,84 @@ def test_logprobs_are_sorted_and_hold_the_greedy_token_first(talk: Talk) -> None
         assert line["logprob"] == top[0] <= 0
 
 
-def test_the_bytes_of_the_tokens_make_up_the_answer(talk: Talk) -> None:
-    only = {str(token): 100.0 for token in tokens.load().encode("Festina LENTE")}
-    drawn = {"seed": 1, "max_tokens": 12, "logit_bias": only, "top_logprobs": 5}
-    *lines, _ = talk.ask(sampling=drawn)
+def forced(*texts: str) -> dict[str, float]:
+    """The logit bias that lets only the tokens of these texts be said."""
+    ids = {token for text in texts for token in tokens.load().encode(text)}
+    return {str(token): 100.0 for token in ids}
+
+
+def assert_pieces_join(lines: list[dict[str, Any]]) -> None:
+    assert "".join(line["token"] for line in lines) == text(lines)
     assert b"".join(bytes(line["bytes"]) for line in lines).decode() == text(lines)
     for line in lines:
-        shown = {key: line[key] for key in ("token", "bytes", "logprob")}
-        assert shown in line["top"] or line["logprob"] < line["top"][-1]["logprob"]
+        assert line["token"]
+        for other in line["top"]:
+            end = (other["token"], other["bytes"]) == ("<|end|>", None)
+            assert end or bytes(other["bytes"]).decode() == other["token"]
+            assert end or "<|" not in other["token"]
+
+
+def test_marks_and_parts_of_characters_are_joined_with_what_they_belong_to(
+    talk: Talk,
+) -> None:
+    drawn = {"temperature": 2, "max_tokens": 40, "top_logprobs": 5}
+    for seed in range(5):
+        bias = forced("Festina LENTE", "caf\u00e9 \u65e5\u672c")
+        *lines, _ = talk.ask(sampling=drawn | {"seed": seed, "logit_bias": bias})
+        assert_pieces_join(lines)
+
+
+def test_the_piece_that_a_stop_sequence_cuts_is_cut(talk: Talk) -> None:
+    whole = text(talk.ask(sampling=greedy()))
+    *lines, _ = talk.ask(sampling=greedy(stop=[whole[8:10]], top_logprobs=2))
+    assert text(lines) == whole[:8]
+    assert_pieces_join(lines)
+
+
+def test_a_piece_is_as_likely_as_its_tokens_together() -> None:
+    vocabulary = tokens.load()
+    ids = vocabulary.encode("Festina LENTE")
+    pieces = Pieces(tokens.Decoder(vocabulary), 2)
+    said = [
+        piece
+        for id_ in ids
+        for piece in pieces.feed(Step(id_, -1.0, [(id_, -1.0), (tokens.GLUE, -2.0)]))
+    ]
+    assert sum(piece["logprob"] for piece in said) == -len(ids)
+    assert len(said) < len(ids)
+    first = said[0]
+    assert (first["token"][0], first["logprob"]) == ("F", -2.0)
+    assert [other["token"] for other in first["top"]] == [first["token"]]
+    assert first["top"][0]["logprob"] == -2.0
 
 
 @given(st.text())
 @example("Festina LENTE")
 @example("caf\u00e9 \u65e5\u672c")
-def test_the_bytes_of_a_texts_tokens_are_the_texts_bytes(whole: str) -> None:
-    decoder = tokens.Decoder(tokens.load())
-    said = [spoken(token, decoder) for token in tokens.load().encode(whole)]
-    assert b"".join(data for _, data in said) == whole.encode()
-    assert "".join(part for part, _ in said) == whole
+def test_the_pieces_of_a_text_join_to_the_text(whole: str) -> None:
+    pieces = Pieces(tokens.Decoder(tokens.load()), 0)
+    said = [
+        piece
+        for token in tokens.load().encode(whole)
+        for piece in pieces.feed(Step(token, 0.0, []))
+    ]
+    assert not list(pieces.flush())
+    assert b"".join(bytes(piece["bytes"]) for piece in said) == whole.encode()
+    assert "".join(piece["text"] for piece in said) == whole
+
+
+def test_no_half_of_a_surrogate_pair_is_ever_said(talk: Talk) -> None:
+    halves = {str(tokens.FIRST_BYTE + byte): 100 for byte in b"\xed\xa0\x80"}
+    drawn = {"temperature": 2, "max_tokens": 200, "logit_bias": halves, "seed": 1}
+    lines = talk.ask(sampling=drawn)
+    assert "\ufffd" in text(lines)
+    assert text(lines).encode()
+
+
+def test_what_is_left_of_a_character_at_the_end_is_shown(talk: Talk) -> None:
+    half = {str(tokens.FIRST_BYTE + 0xC3): 100}
+    *lines, end = talk.ask(sampling=greedy(max_tokens=1, logit_bias=half))
+    assert (text(lines), end["finish_reason"]) == ("\ufffd", "length")
 
 
 def test_a_stop_sequence_is_left_out_and_ends_the_answer(talk: Talk) -> None:
@@ -127,8 +188,8 @@ def test_a_stop_sequence_is_left_out_and_ends_the_answer(talk: Talk) -> None:
 
 
 def test_a_logit_bias_of_100_forces_its_token(talk: Talk) -> None:
-    forced = talk.ask(sampling=greedy(logit_bias={"40": 100}, max_tokens=5))
-    assert len({line["token"] for line in forced[:-1]}) == 1
+    *lines, _ = talk.ask(sampling=greedy(logit_bias={"40": 100}, max_tokens=5))
+    assert len({line["token"] for line in lines}) == 1
 
 
 def test_a_long_answer_does_not_hold_up_a_short_one(talk: Talk) -> None:
@@ -194,9 +255,53 @@ def test_a_model_trained_to_pieces_talks_nonsense_in_valid_numbers(
     p.flat[::2] = value
     path = tmp_path / "weights.npz"
     weights.save(p, path)
-    *lines, end = talk.ask(weights=str(path), sampling={"max_tokens": 5, "seed": 1})
+    drawn = {"max_tokens": 5, "seed": 1, "top_logprobs": 2}
+    *lines, end = talk.ask(
+        weights=str(path), messages=None, prompt="a b", sampling=drawn, echo=True
+    )
     assert end["event"] == "end"
+    assert lines[0]["prompt"]
     assert all(math.isfinite(line["logprob"]) for line in lines)
+
+
+def tool(name: str, *required: str) -> dict[str, Any]:
+    properties = {parameter: {"type": "string"} for parameter in required}
+    schema = {"properties": properties, "required": list(required)}
+    return {"type": "function", "function": {"name": name, "parameters": schema}}
+
+
+def called(talk: Talk, mode: str, *names: str, **sampling: Any) -> list[dict[str, Any]]:
+    return talk.ask(
+        tools=[tool("get", "city"), tool("get_news"), tool("stop")],
+        tool_choice={"mode": mode, "names": names},
+        parallel_tool_calls=True,
+        sampling=greedy(**sampling),
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_answer_that_must_call_begins_with_a_call_of_an_allowed_tool(
+    talk: Talk, seed: int
+) -> None:
+    hot = {"temperature": 2, "seed": seed, "max_tokens": 6}
+    lines = called(talk, "required", "get", "get_news", **hot)
+    said = text(lines) or "".join(f"call {line.get('name')} {{" for line in lines[:1])
+    assert said.startswith(('call get {"', "call get_news {"))
+
+
+def test_a_call_of_a_tool_without_parameters_is_whole_at_once(talk: Talk) -> None:
+    end = {str(tokens.END): 100}  # the model says no more than it must
+    call, end = called(talk, "required", "stop", logit_bias=end)
+    assert (call["event"], call["index"], call["name"]) == ("call", 0, "stop")
+    assert "".join(call["arguments"]) == "{}"
+    assert end["finish_reason"] == "stop"
+
+
+def test_an_answer_that_must_not_call_does_not_begin_with_a_call(talk: Talk) -> None:
+    (word,) = tokens.load().encode("call")
+    eager = {"logit_bias": {str(word): 100}, "max_tokens": 3}
+    assert text(called(talk, "auto", **eager)) == "call call call"
+    assert not text(called(talk, "none", **eager)).startswith("call")
 
 
 def test_answers_do_not_hang_on_what_else_is_asked(talk: Talk) -> None:

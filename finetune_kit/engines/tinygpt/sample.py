@@ -5,7 +5,7 @@ bias of the OpenAI API. Log-probabilities are the model's own, before temperatur
 """
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -39,6 +39,26 @@ class Sampling:
     logit_bias: dict[int, float] = field(default_factory=dict)
     presence_penalty: float = 0.0
     frequency_penalty: float = 0.0
+
+
+class Beginning(NamedTuple):
+    """How an answer must begin: like one of these token sequences, unlike those."""
+
+    one_of: Sequence[list[int]] = ()
+    none_of: Sequence[list[int]] = ()
+
+    def allow(self, logits: Array, said: list[int]) -> Array:
+        """The logits (V,), with those of forbidden tokens at minus infinity."""
+        n = len(said)
+        forbidden = [each[-1] for each in self.none_of if each[:-1] == said]
+        required = {each[n] for each in self.one_of if each[:n] == said != each}
+        if required and not any(each == said[: len(each)] for each in self.one_of):
+            forbidden = [i for i in range(len(logits)) if i not in required]
+        if not forbidden:
+            return logits
+        allowed = logits.copy()
+        allowed[forbidden] = -np.inf
+        return allowed
 
 
 class Step(NamedTuple):
@@ -104,15 +124,24 @@ class Waiting:
     logits: Array | None = None
 
 
-def generate(reader: Reader, prompt: list[int], sampling: Sampling) -> Iterator[Step]:
+def generate(
+    reader: Reader,
+    prompt: list[int],
+    sampling: Sampling,
+    beginning: Beginning | None = None,
+) -> Iterator[Step]:
     """Tokens after `prompt`, up to and without `END`, or until the room is used up."""
     config, rng = reader.p.config, np.random.default_rng(sampling.seed)
     room = config.context - len(prompt)
     limit = room if sampling.max_tokens is None else min(room, sampling.max_tokens)
     counts = np.zeros(config.vocab_size, np.float32)  # of each token in the answer
     logits, cache = reader.begin(prompt)
+    said: list[int] = []
     for number in range(1, limit + 1):
+        if beginning:
+            logits = beginning.allow(logits, said)
         step = choose(logits, counts, sampling, rng)
+        said.append(step.token)
         if step.token == END or number == limit:
             yield step
             return
@@ -126,17 +155,13 @@ def choose(
     logits: Array, counts: Array, sampling: Sampling, rng: np.random.Generator
 ) -> Step:
     """Draw one token; `counts` (V,) says how often each was generated so far."""
-    # A model that was trained to pieces computes NaN: it talks nonsense, and goes on.
-    logits = logits.astype(np.float64)
-    if not np.isfinite(logits).all():
-        np.nan_to_num(logits, copy=False, nan=0.0, posinf=1e30, neginf=-1e30)
+    logits = numbers(logits)
     logits[NEVER] = -np.inf
     for token, bias in sampling.logit_bias.items():
         logits[token] += bias
     logits -= sampling.presence_penalty * (counts > 0)
     logits -= sampling.frequency_penalty * counts
-    logprobs = logits - logits.max()
-    logprobs -= np.log(np.exp(logprobs).sum())
+    logprobs = log_softmax(logits)
     if sampling.temperature == 0:
         token = int(logprobs.argmax())
     else:
@@ -150,6 +175,18 @@ def likeliest(logprobs: Array, n: int) -> list[tuple[int, float]]:
     third of a step."""
     top = np.argsort(-logprobs, kind="stable")[:n] if n else ()
     return [(int(i), float(logprobs[i])) for i in top]
+
+
+def numbers(logits: Array) -> Array:
+    """A model that was trained to pieces computes NaN: it talks nonsense, goes on."""
+    return np.nan_to_num(logits.astype(np.float64), nan=0.0, posinf=1e30, neginf=-1e30)
+
+
+def log_softmax(logits: Array) -> Array:
+    """Log-probabilities along the last axis."""
+    shifted = logits - logits.max(-1, keepdims=True)
+    normalised: Array = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    return normalised
 
 
 def draw(scaled: Array, top_p: float, rng: np.random.Generator) -> int:

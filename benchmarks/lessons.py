@@ -32,6 +32,7 @@ CARD = ROOT / "finetune_kit" / "engines" / "tinygpt" / "MODEL_CARD.md"
 SYSTEM = "You are a smart assistant that replies with Latin proverbs."
 RATE = base("tinygpt").learning_rate  # what a multiplier of 1, `auto`, stands for
 SEEDS = (1, 2, 3)
+BEGIN, FINISH = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
 @dataclass(frozen=True)
@@ -248,16 +249,12 @@ def main() -> int:
     return 0 if all(held.values()) else 1
 
 
-def write_card(text: str, name: str = "figures") -> None:
-    """Put the tables between the marks of that name in the model card."""
-    begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
+def write_card(text: str) -> None:
+    card = CARD.read_text("utf-8")
     measured = f"Measured on the weights with the sha256\n`{weights.sha256()}`."
-    figures = f"{begin}\n\n{measured}\n\n{text}\n\n{end}"
-    pattern = re.escape(begin) + ".*" + re.escape(end)
-    card, n = re.subn(
-        pattern, lambda _: figures, CARD.read_text("utf-8"), flags=re.DOTALL
-    )
-    assert n == 1, f"the card has no marks for {name}"
+    figures = f"{BEGIN}\n\n{measured}\n\n{text}\n\n{FINISH}"
+    pattern = re.escape(BEGIN) + ".*" + re.escape(FINISH)
+    card = re.sub(pattern, lambda _: figures, card, flags=re.DOTALL)
     CARD.write_text(card, "utf-8")
 
 

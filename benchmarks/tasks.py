@@ -2,7 +2,7 @@
 
 Each task is trained as a job with `auto` would (3 epochs, batch 1, multiplier 1) with
 three seeds, and scored on its test rows; then the runs that lessons tell about. The
-base is asked the same questions. `--card` writes the tables into the model card.
+base is asked the same questions.
 """
 
 import finetune_kit.engines.tinygpt.threads  # noqa: F401  isort: skip
@@ -19,7 +19,7 @@ from random import Random
 from statistics import fmean, stdev
 from typing import Any
 
-from benchmarks.lessons import RATE, SEEDS, write_card
+from benchmarks.lessons import RATE, SEEDS
 from finetune_kit import graders
 from finetune_kit.engines.tinygpt import calls, tokenizer, weights
 from finetune_kit.engines.tinygpt.chat import (
@@ -29,7 +29,7 @@ from finetune_kit.engines.tinygpt.chat import (
 )
 from finetune_kit.engines.tinygpt.dpo import PreferenceObjective, encode_pair
 from finetune_kit.engines.tinygpt.model import Parameters
-from finetune_kit.engines.tinygpt.sample import Sampling, generate
+from finetune_kit.engines.tinygpt.sample import Reader, Sampling, generate
 from finetune_kit.engines.tinygpt.train import Settings, Training
 from finetune_kit.evaluate import Grader, read_jsonl, wilson
 
@@ -127,7 +127,7 @@ def answer(p: Parameters, request: Row) -> Any:
         tokens = encode_text(tok, request["prompt"])
     else:
         tokens = encode_prompt(tok, request["messages"], request.get("tools", ()))
-    steps = generate(p, tokens, Sampling(max_tokens=80, temperature=0))
+    steps = generate(Reader(p), tokens, Sampling(max_tokens=80, temperature=0))
     said = tok.decode(s.token for s in steps if s.token != tokenizer.END)
     return message(said) if "tools" in request else said
 
@@ -346,7 +346,6 @@ def tuned_share(task: Task, name: str, seed: int) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--card", action="store_true", help="write the model card")
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
     with ProcessPoolExecutor(arguments.processes) as pool:
@@ -357,8 +356,6 @@ def main() -> int:
     held = goals | claims
     for claim, true in held.items():
         print(f"{'holds' if true else 'FAILS'}: {claim}")
-    if arguments.card:
-        write_card(text, "tasks")
     return 0 if all(held.values()) else 1
 
 

@@ -22,12 +22,8 @@ from benchmarks.speed import Row, seconds
 from finetune_kit.engines.tinygpt import tokenizer, weights
 from finetune_kit.engines.tinygpt.adam import Adam
 from finetune_kit.engines.tinygpt.chat import Example, batch, encode_example
-from finetune_kit.engines.tinygpt.model import (
-    Cache,
-    Parameters,
-    loss_and_gradient,
-    read,
-)
+from finetune_kit.engines.tinygpt.model import Parameters, loss_and_gradient
+from finetune_kit.engines.tinygpt.reading import Cache, read
 from finetune_kit.engines.tinygpt.train import Settings, Training
 from finetune_kit.evaluate import read_jsonl
 

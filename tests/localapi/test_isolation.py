@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from tests.localapi.api_2023 import Api
-from tests.localapi.running import FIRST_KEY, SECOND_KEY, upload
+from tests.localapi.running import FIRST_KEY, SECOND_KEY, RunningServer, upload
 from tests.localapi.test_fuzz import ROUTES
 
 ONE = [(method, path) for method, path in ROUTES if "{" in path]
@@ -17,8 +17,16 @@ SHOWING = [path for method, path in ROUTES if method == "GET" and "{" not in pat
 
 
 @pytest.fixture(scope="module")
-def own(server, client):
+def server(tmp_path_factory):
+    """One of its own: other tests look at lists that this one fills."""
+    with RunningServer(tmp_path_factory.mktemp("home"), fake=True) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def own(server):
     """Path parameter -> an id of the first key, of something that is there."""
+    client = server.client(FIRST_KEY)
     job = client.fine_tuning.jobs.create(
         model="tinygpt",
         training_file=upload(client),

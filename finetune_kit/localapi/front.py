@@ -4,7 +4,6 @@ Plain ASGI, since Starlette's BaseHTTPMiddleware costs a task per request.
 """
 
 import base64
-import binascii
 import logging
 import time
 from collections.abc import Mapping
@@ -151,7 +150,7 @@ def _bearer(authorization: str) -> str:
     if scheme.lower() == "basic":
         try:
             decoded = base64.b64decode(value, validate=True).decode("utf-8")
-        except (binascii.Error, UnicodeDecodeError):
+        except ValueError:  # not base64, or not UTF-8 in it
             return ""
         return decoded.partition(":")[2]
     return value.strip() if scheme.lower() == "bearer" else ""

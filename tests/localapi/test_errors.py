@@ -36,6 +36,16 @@ def test_a_missing_key_is_told_where_to_find_one(call):
     assert (error["type"], error["code"]) == ("invalid_request_error", None)
 
 
+@pytest.mark.parametrize(
+    "given",
+    ["Basic \xff==", "Basic AAA", "Basic /w==", "Bearer", "Digest x", "Basic"],
+)
+def test_an_unreadable_authorization_is_as_good_as_none(call, given):
+    headers = {"Authorization": given}
+    status, error, _ = call("GET", "/v1/models", headers=headers, key=None)
+    assert (status, error["code"]) == (401, None)
+
+
 def test_a_wrong_key_is_shown_masked(call):
     status, error, _ = call("GET", "/v1/models", key="sk-proj-1234567890abcdef")
     assert (status, error["code"]) == (401, "invalid_api_key")

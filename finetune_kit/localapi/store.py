@@ -149,6 +149,13 @@ CREATE TABLE stored_completions (
 );
 CREATE INDEX stored_completions_by_owner ON stored_completions (owner, seq);
 """,
+    4: """
+ALTER TABLE jobs ADD COLUMN worker_cpu REAL NOT NULL DEFAULT 0;  -- its latest reading
+CREATE TABLE training_time (
+    owner TEXT PRIMARY KEY,
+    seconds REAL NOT NULL              -- of processor time, spent by all its jobs
+);
+""",
 }
 VERSION = max(_STEPS)
 TABLES = (
@@ -163,6 +170,7 @@ TABLES = (
     "webhook_endpoints",
     "webhook_deliveries",
     "stored_completions",
+    "training_time",
 )
 
 

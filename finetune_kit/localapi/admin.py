@@ -13,6 +13,7 @@ from typing_extensions import TypedDict
 from finetune_kit.localapi import housekeeping, learner_reset
 from finetune_kit.localapi.clock import DeterministicClock
 from finetune_kit.localapi.errors import ApiError
+from finetune_kit.localapi.faults import Faults
 from finetune_kit.localapi.hosts import is_here
 from finetune_kit.localapi.ids import DeterministicIds
 from finetune_kit.localapi.keys import require_admin
@@ -70,6 +71,7 @@ async def reset(request: Request) -> JSONResponse:
     for folder in kit.home.contents:
         shutil.rmtree(folder, ignore_errors=True)
     kit.home.make()
+    kit.faults = Faults()
     if kit.settings.deterministic:  # a fresh workspace: the same story again
         kit.ids, kit.clock = DeterministicIds(0), DeterministicClock()
         kit.store.set_fact("starts", 1)
@@ -91,6 +93,7 @@ async def reset_learner(request: Request) -> JSONResponse:
     for owner in owners:
         await anyio.to_thread.run_sync(learner_reset.forget, kit, owner)
         kit.presence.forget(owner)
+        kit.faults.clear(owner)
     return JSONResponse({"status": "reset", "learner": name})
 
 

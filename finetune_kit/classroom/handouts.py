@@ -10,15 +10,18 @@ from finetune_kit.key_file import Key
 
 _STYLE = """
 :root { color-scheme: light; }
-body { font: 12pt/1.45 system-ui, sans-serif; color: #111; background: #fff;
+body { font: 11pt/1.4 system-ui, sans-serif; color: #111; background: #fff;
   max-width: 42rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 18pt; margin: 0 0 .5rem; }
+h2 { font-size: 13pt; margin: 1rem 0 .3rem; }
+p, pre { margin: .4rem 0; }
 section { break-after: page; border-bottom: 1px dashed #666; padding: 1rem 0 2rem; }
 section:last-of-type { break-after: auto; border-bottom: 0; }
-code, pre { font: 11pt/1.5 ui-monospace, Consolas, monospace; }
+code, pre { font: 10pt/1.4 ui-monospace, Consolas, monospace; }
 pre { border: 1px solid #666; padding: .6rem .8rem; white-space: pre-wrap;
   overflow-wrap: anywhere; }
 .key { font-size: 16pt; font-weight: 600; }
-@media print { body { margin: 0; } section { border: 0; } }
+@media print { body { margin: 0; } section { border: 0; padding: 0; } }
 """
 
 

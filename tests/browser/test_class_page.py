@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import openai
 import pytest
 
+from finetune_kit.classroom import handouts
+from finetune_kit.key_file import Key
 from tests.localapi.running import RunningServer, chat_rows, until, upload
 
 pytestmark = pytest.mark.browser
@@ -15,6 +18,7 @@ INSTRUCTOR = "sk-instructor-0001"
 NAMES = ("Anna", "Ben Müller", "Chidi", "Dana", "Zoë")
 NOTEBOOKS = ("07_watch_the_job", "03_find_and_repair_faults")
 SECONDS = 120  # until something is there, on a busy machine
+SIDES = ("top", "right", "bottom", "left")
 WINDOW = {"width": 1250, "height": 1000}
 #: Contrast of text with what lies behind it, as WCAG 2.2 counts it, at its smallest.
 CONTRAST = """() => {
@@ -148,6 +152,20 @@ def test_every_table_and_control_has_a_name_for_a_screen_reader(browser, room):
         assert page.get_by_role("region", name=name, exact=True).count() == 1
     assert page.get_by_role("progressbar", name="Progress of Anna's job").count() == 1
     page.context.close()
+
+
+def test_a_printer_gives_each_learner_one_sheet(browser, tmp_path: Path):
+    learners = [
+        Key("sk-wb3a-fvez-8hrd-u6ww-zd2v", f"{'Long Name ' * 5}{n}") for n in "123"
+    ]
+    html = tmp_path / "handouts.html"
+    text = handouts.pages(learners, "http://classroom-server.school.example:8765/v1")
+    html.write_text(text, encoding="utf-8")
+    page = browser.new_page()
+    page.goto(html.as_uri())
+    printed = page.pdf(format="A4", margin=dict.fromkeys(SIDES, "15mm"))
+    page.close()
+    assert re.findall(rb"/Type /Pages.*?/Count (\d+)", printed, re.S) == [b"3"]
 
 
 def test_who_signs_out_is_out(browser, room):

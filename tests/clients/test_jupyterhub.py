@@ -34,8 +34,11 @@ c.ConfigurableHTTPProxy.command = {{command!r}}
 c.JupyterHub.db_url = "sqlite:///{{folder}}/hub.sqlite"
 c.JupyterHub.cookie_secret_file = "{{folder}}/cookie"
 c.JupyterHub.services = [{{{{"name": "tests", "api_token": "{TOKEN}"}}}}]
-scopes = ["admin:users", "admin:servers", "access:servers"]
-c.JupyterHub.load_roles = [{{{{"name": "t", "scopes": scopes, "services": ["tests"]}}}}]
+role = {{{{"name": "testers", "services": ["tests"]}}}}
+role["scopes"] = ["admin:users", "admin:servers", "access:servers"]
+c.JupyterHub.load_roles = [role]
+c.Spawner.http_timeout = {START_SECONDS}
+c.Spawner.args = {{arguments}}
 """
 #: What a learner's notebook does; the answer is its last line, as JSON.
 CELL = """
@@ -102,7 +105,13 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     names.write_text("\n".join([*LEARNERS, "teacher"]), encoding="utf-8")
     words = ["class", "--learners", names, "--home", home, "--port", port]
     command = folder / "node_modules/.bin/configurable-http-proxy"
-    settings = EXTRA.format(hub=api, proxy=proxy, folder=folder, command=[str(command)])
+    settings = EXTRA.format(
+        hub=api,
+        proxy=proxy,
+        folder=folder,
+        command=[str(command)],
+        arguments=["--allow-root"] if os.geteuid() == 0 else [],
+    )
     config = folder / "config.py"
     recipe = ROOT / "docs" / "jupyterhub_config.py"
     config.write_text(f"load_subconfig({str(recipe)!r})\n{settings}", encoding="utf-8")

@@ -324,28 +324,31 @@ def test_the_page_shows_jobs_that_run_wait_and_have_ended(room, instructor, anna
     ended = room.finished(train(room, ben.key, suffix="past"), ben.key)
     slow = {"n_epochs": 20, "learning_rate_multiplier": 0.5}
     client = room.client(anna.key)
-    running, waiting = [
-        client.fine_tuning.jobs.create(
+
+    def create(suffix):
+        return client.fine_tuning.jobs.create(
             model="gpt-4o-mini",
             training_file=upload(client, chat_rows(12)),
             suffix=suffix,
             hyperparameters=slow,
         ).id
-        for suffix in ("now", "next")
-    ]
 
-    def queue_and_rest():
-        page = re.sub(r"</?strong>", "", instructor.get("/class").text)
-        return page.partition("Queue</h2>")[2].partition("<h2>")[::2]
-
-    queue, rest = until(
-        queue_and_rest, lambda parts: "at work" in parts[0] and "step 1" in parts[0]
+    running = create("now")
+    until(
+        lambda: client.fine_tuning.jobs.retrieve(running).status,
+        lambda status: status == "running",
     )
+    waiting = create("next")
+    page = until(
+        lambda: instructor.get("/class").text,
+        lambda page: "1 queued, 1 running" in row(page, anna.name),
+    )
+    queue, _, rest = page.partition("Queue</h2>")[2].partition("<h2>")
     assert queue.index(running) < queue.index(waiting)
+    assert "at work" in queue
     assert " · next" in queue
     assert ended.id in rest
     assert "✓ succeeded" in rest
-    assert "1 queued, 1 running" in row(instructor.get("/class").text, anna.name)
     for job in (waiting, running):
         client.fine_tuning.jobs.cancel(job)
 

@@ -19,6 +19,7 @@ from finetune_kit.localapi import (
     models,
     requests,
     sampling,
+    storage,
     stored_completions,
     tool_calls,
     usage,
@@ -268,8 +269,11 @@ async def stream(completion: Streamed) -> Response:
             try:
                 async for chunk in completion.chunks(following):
                     yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
-            except ApiError as error:  # the status is sent; the SDK raises this frame
-                yield f"data: {json.dumps(error.body())}\n\n"
+            except Exception as error:  # the status is sent; the SDK raises this frame
+                told = error if isinstance(error, ApiError) else storage.refusal(error)
+                if told is None:
+                    raise
+                yield f"data: {json.dumps(told.body())}\n\n"
                 return
         yield "data: [DONE]\n\n"
 

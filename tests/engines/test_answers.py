@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from finetune_kit.engines.tinygpt import tokenizer as tokens
 from finetune_kit.engines.tinygpt import weights
-from finetune_kit.engines.tinygpt.answers import Pieces
+from finetune_kit.engines.tinygpt.pieces import Pieces
 from finetune_kit.engines.tinygpt.sample import Step
 
 

@@ -67,10 +67,21 @@ class Scene:
             self._done = job.id
         return job.id
 
-    def model(self):
-        """A tuned model that may be deleted."""
-        self._done = None
+    def tuned(self):
+        """A tuned model."""
         return self.client.fine_tuning.jobs.retrieve(self.job()).fine_tuned_model
+
+    def model(self):
+        """A tuned model of its own, which may be deleted."""
+        before, self._done = self._done, None
+        name = self.tuned()
+        self._done = before
+        return name
+
+    def permission(self):
+        """A permission for the tuned model."""
+        given = {"fine_tuned_model_checkpoint": self.tuned(), "project_ids": ["p"]}
+        return self.client.fine_tuning.checkpoints.permissions.create(**given).data[0]
 
     def upload(self, *, filled=False):
         """An upload that waits for its parts, and with `filled` their ids too."""
@@ -147,7 +158,7 @@ def _of_job(status="succeeded"):
 
 
 def _of_checkpoint(**more):
-    return lambda scene: {"fine_tuned_model_checkpoint": "ft:tinygpt:x::y", **more}
+    return lambda scene: {"fine_tuned_model_checkpoint": scene.tuned(), **more}
 
 
 def _of_stored(**more):
@@ -196,7 +207,10 @@ CALLS = {
     },
     "fine_tuning.alpha.graders.validate": lambda scene: {"grader": GRADER},
     "fine_tuning.checkpoints.permissions.create": _of_checkpoint(project_ids=["p"]),
-    "fine_tuning.checkpoints.permissions.delete": _of_checkpoint(permission_id="cp_1"),
+    "fine_tuning.checkpoints.permissions.delete": lambda scene: {
+        "fine_tuned_model_checkpoint": scene.tuned(),
+        "permission_id": scene.permission().id,
+    },
     "fine_tuning.checkpoints.permissions.list": _of_checkpoint(),
     "fine_tuning.checkpoints.permissions.retrieve": _of_checkpoint(),
     "fine_tuning.jobs.cancel": _of_job("validating_files"),
@@ -294,7 +308,12 @@ _LAST_CHECKPOINT = _last_of(
     lambda scene: scene.client.fine_tuning.jobs.checkpoints.list(scene.job()).data
 )
 _PURPOSES = ("assistants", "batch", "vision", "user_data", "evals")
-_GIVEN_PAGE = {"after": MADE_UP, "limit": 1, "order": "asc"}
+_PERMISSIONS = {
+    "after": lambda scene: scene.permission().id,
+    "limit": 1,
+    "order": "ascending",
+    "project_id": "p",
+}
 
 # One value for each further parameter of a method, or several under names such as
 # "method=dpo"; what is callable asks the scene.
@@ -316,8 +335,8 @@ OPTIONS = {
         "part_size": 512,
     },
     "fine_tuning.alpha.graders.run": {"item": {}},
-    "fine_tuning.checkpoints.permissions.list": _GIVEN_PAGE | {"project_id": "p"},
-    "fine_tuning.checkpoints.permissions.retrieve": _GIVEN_PAGE | {"project_id": "p"},
+    "fine_tuning.checkpoints.permissions.list": _PERMISSIONS,
+    "fine_tuning.checkpoints.permissions.retrieve": _PERMISSIONS,
     "fine_tuning.jobs.create": {
         "hyperparameters": {"n_epochs": 1},
         "integrations": [{"type": "wandb", "wandb": {"project": "p"}}],

@@ -85,13 +85,13 @@ def _page_faults(kind, page):
     envelope = {"object": "list"} | {
         name: page.get(name) for name in kind.model_fields if name != "object"
     }
-    lists_ids = {"first_id", "last_id"} & page.keys()
+    known = {"first_id", "last_id"} | {path for path, _ in allowed(kind)}
     found = {
         (name, "absent or wrong")
         for name, value in envelope.items()
         if name not in page or page[name] != value
     }
-    found |= {(name, "extra") for name in page.keys() - envelope.keys() - lists_ids}
+    found |= {(name, "extra") for name in page.keys() - envelope.keys() - known}
     for document in page["data"]:
         found |= {(f"data.*.{path}", fault) for path, fault in faults(item, document)}
     return found

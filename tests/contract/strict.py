@@ -58,7 +58,8 @@ def faults(kind, document):
 
 def all_differences(model, document):
     """What `differences` finds, and what the service would send as null."""
-    missing = set(model.model_fields) - set(document) - _LEFT_OUT
+    names = {field.alias or name for name, field in model.model_fields.items()}
+    missing = names - set(document) - _LEFT_OUT
     return differences(model, document) | {(name, "absent") for name in missing}
 
 

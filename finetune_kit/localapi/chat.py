@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from finetune_kit import catalog
 from finetune_kit.localapi import (
+    answer_format,
     chat_form,
     keys,
     messages,
@@ -30,6 +31,7 @@ from finetune_kit.localapi.kit import Kit, kit_of
 
 Event = dict[str, Any]
 
+STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 _LEAST_LOGPROB = -9999.0  # what the service gives for a token that is out of reach
 _CLIENT_CLOSED_REQUEST = 499  # nobody reads it: the client has gone
 
@@ -59,7 +61,7 @@ async def create_chat_completion(request: Request) -> Response:
     requests.check(params, await asyncio.to_thread(parameters))
     messages.check(params["messages"])
     chat_form.check(params)
-    served = _chat_model(kit, keys.owner(request), params["model"])
+    served = chat_model(kit, keys.owner(request), params["model"])
     ready = await kit.answers.ready()
     sampling.check(params, ready["vocab_size"])
     owner, fingerprint = keys.owner(request), models.fingerprint(ready)
@@ -123,16 +125,21 @@ class Completion:
         )
         answers: dict[int, list[Event]] = {}
         extra = {"usage": None} if include_usage else {}
+        # What has to have a form is sent when it is whole: it may become a refusal.
+        is_held = answer_format.is_json(self.params.get("response_format"))
         async for index, event in events:
             if index not in answers:
                 answers[index] = []
-                role = {"role": "assistant", "content": "", "refusal": None}
+                content = None if is_held else ""
+                role = {"role": "assistant", "content": content, "refusal": None}
                 yield self._chunk(index, role) | extra
             answers[index].append(event)
             if event["event"] == "end":
+                if is_held:
+                    yield self._at_once(index, answers[index]) | extra
                 chunk = self._chunk(index, {}, finish_reason=event["finish_reason"])
                 yield chunk | extra
-            elif event["text"] or self.params.get("logprobs"):
+            elif not is_held and (event["text"] or self.params.get("logprobs")):
                 delta = {"content": event["text"]}
                 yield self._chunk(index, delta, self._logprobs([event])) | extra
         if prompt_tokens:
@@ -176,8 +183,7 @@ class Completion:
     def _choice(self, index: int, events: list[Event]) -> dict[str, Any]:
         message: dict[str, Any] = {
             "role": "assistant",
-            "content": _text(events),
-            "refusal": None,
+            **self._said(events),
             "annotations": [],
         }
         return {
@@ -186,6 +192,19 @@ class Completion:
             "logprobs": self._logprobs(events[:-1]),
             "finish_reason": events[-1]["finish_reason"],
         }
+
+    def _said(self, events: list[Event]) -> dict[str, str | None]:
+        """The text; or a refusal, where it has not the form asked for."""
+        text, wanted = _text(events), self.params.get("response_format")
+        if events[-1]["finish_reason"] == "stop" and (
+            refusal := answer_format.refusal(wanted, text)
+        ):
+            return {"content": None, "refusal": refusal}
+        return {"content": text, "refusal": None}
+
+    def _at_once(self, index: int, events: list[Event]) -> dict[str, Any]:
+        delta = {name: text for name, text in self._said(events).items() if text}
+        return self._chunk(index, delta, self._logprobs(events[:-1]))
 
     def _chunk(
         self,
@@ -248,7 +267,7 @@ async def stream(completion: Streamed) -> Response:
     return StreamingResponse(
         lines(),
         media_type="text/event-stream",
-        headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
+        headers=STREAM_HEADERS,
     )
 
 
@@ -296,7 +315,8 @@ async def unless_gone(
         working.cancel()
 
 
-def _chat_model(kit: Kit, owner: str, name: str) -> models.Served:
+def chat_model(kit: Kit, owner: str, name: str) -> models.Served:
+    """ApiError 404 for a model that only completes texts."""
     served = models.resolve(kit, owner, name)
     base = catalog.base(served.base)
     if base is not None and not base.chat:

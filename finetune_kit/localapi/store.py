@@ -162,6 +162,16 @@ CREATE TRIGGER permissions_go_with_their_model AFTER DELETE ON models BEGIN
     DELETE FROM checkpoint_permissions WHERE model = old.name;
 END;
 """,
+    5: """
+CREATE TABLE responses (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    items TEXT NOT NULL,               -- JSON: what was asked in this request
+    document TEXT NOT NULL             -- JSON: what was answered
+);
+""",
 }
 VERSION = max(_STEPS)
 TABLES = (
@@ -177,6 +187,7 @@ TABLES = (
     "webhook_deliveries",
     "stored_completions",
     "checkpoint_permissions",
+    "responses",
 )
 
 

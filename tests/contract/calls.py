@@ -17,6 +17,7 @@ KEY = SECOND_KEY  # this suite's user
 MADE_UP = "missing-0123456789abcdefghij"
 MESSAGES = [{"role": "user", "content": "Say something as json."}]
 _FEW = {"max_tokens": 4}  # tokens: what is said does not matter here
+_RESPONSE = {"model": "tinygpt", "input": "Hello json", "max_output_tokens": 16}
 _CANCELLED = "fine_tuning.job.cancelled"
 SLOW = {"n_epochs": 50, "learning_rate_multiplier": 0.2}  # the fake worker's pace
 GRADER = {
@@ -36,6 +37,7 @@ class Scene:
         self.client = client
         self._done = None
         self._stored = None
+        self._response = None
 
     @cached_property
     def receiver(self):
@@ -112,6 +114,16 @@ class Scene:
         """The message of the latest stored chat."""
         return f"{self._stored}-0"
 
+    def response(self):
+        """A response that is kept."""
+        self._response = self.client.responses.create(**_RESPONSE).id
+        return self._response
+
+    def response_item(self):
+        """The only item of what the latest response was asked."""
+        (item,) = self.client.responses.input_items.list(self._response).data
+        return item.id
+
     def delivered(self):
         """What the server sent at the end of a job."""
         endpoint = self.client.webhooks.create(
@@ -163,6 +175,14 @@ def _of_checkpoint(**more):
 
 def _of_stored(**more):
     return lambda scene: {"completion_id": scene.stored(), **more}
+
+
+def _a_response(scene):
+    return dict(_RESPONSE)
+
+
+def _of_response(scene):
+    return {"response_id": scene.response()}
 
 
 def _of_endpoint(**more):
@@ -233,6 +253,16 @@ CALLS = {
     "chat.completions.stream": _a_finished_chat,
     "chat.completions.update": _of_stored(metadata={"a": "b"}),
     "completions.create": lambda scene: {"model": "tinygpt", "prompt": "Hello", **_FEW},
+    "responses.cancel": _of_response,
+    "responses.compact": lambda scene: {"model": "tinygpt", "input": "Hello"},
+    "responses.create": _a_response,
+    "responses.delete": _of_response,
+    "responses.input_items.list": _of_response,
+    "responses.input_tokens.count": lambda scene: {"model": "tinygpt", "input": "Hi"},
+    "responses.parse": _a_response,
+    "responses.retrieve": _of_response,
+    "responses.stream": _a_response,
+    "moderations.create": lambda scene: {"input": "Shut up!"},
     "webhooks.create": lambda scene: {
         "event_types": _JOB_EVENTS,
         "name": "mine",
@@ -289,6 +319,53 @@ _CHAT = _SAMPLING | {
     "verbosity": "low",
     "web_search_options": {},
 }
+_FUNCTION = {"type": "function", "name": "f", "parameters": {}, "strict": False}
+_RESPOND = {
+    "access_programs": {"cyber": "standard"},
+    "background": True,
+    "background_options": {"completion_window": "soonest"},
+    "context_management": [{"type": "compaction"}],
+    "conversation": "conv_1",
+    "image": {"context_compression": "enabled"},
+    "include": ["message.output_text.logprobs"],
+    "instructions": "Be brief.",
+    "max_tool_calls": 1,
+    "metadata": {"a": "b"},
+    "moderation": {"model": "omni-moderation-latest"},
+    "parallel_tool_calls": True,
+    "previous_response_id": Scene.response,
+    "prompt": {"id": "pmpt_1"},
+    "prompt_cache_key": "x",
+    "prompt_cache_options": {"mode": "implicit"},
+    "prompt_cache_retention": "24h",
+    "reasoning": {"effort": "low"},
+    "safety_identifier": "me",
+    "service_tier": "auto",
+    "store": False,
+    "stream": True,
+    "stream_options": {"include_obfuscation": False},
+    "temperature": 0.5,
+    "text": {"format": {"type": "json_object"}},
+    "tool_choice": "auto",
+    "tool_choice=required": "required",
+    "tools": [_FUNCTION],
+    "tools=hosted": [{"type": "web_search"}],
+    "top_logprobs": 2,
+    "top_p": 0.5,
+    "truncation": "auto",
+    "user": "me",
+}
+_COUNTED = (
+    "conversation",
+    "instructions",
+    "parallel_tool_calls",
+    "previous_response_id",
+    "reasoning",
+    "text",
+    "tool_choice",
+    "tools",
+    "truncation",
+)
 _EXPIRES = {"anchor": "created_at", "seconds": 3600}
 
 
@@ -376,6 +453,33 @@ OPTIONS = {
     },
     "completions.create": _SAMPLING
     | {"best_of": 2, "echo": True, "logprobs": 2, "suffix": "end", "max_tokens": 4},
+    "responses.compact": dict.fromkeys(
+        (
+            "image",
+            "instructions",
+            "previous_response_id",
+            "prompt_cache_key",
+            "prompt_cache_options",
+            "prompt_cache_retention",
+            "service_tier",
+        )
+    ),
+    "responses.create": _RESPOND,
+    "responses.input_items.list": {
+        "after": Scene.response_item,
+        "include": ["message.output_text.logprobs"],
+        "limit": 1,
+        "order": "asc",
+    },
+    "responses.input_tokens.count": {name: _RESPOND[name] for name in _COUNTED}
+    | {"personality": "friendly", "text": {"verbosity": "low"}},
+    "responses.retrieve": {
+        "include": ["message.output_text.logprobs"],
+        "include_obfuscation": False,
+        "starting_after": 1,
+        "stream": True,
+    },
+    "moderations.create": {"model": "omni-moderation-latest"},
     "webhooks.list": {"after": Scene.endpoint, "limit": 1},
     "webhooks.rotate_secret": {"keep_old_secret_active_for_24_hours": True},
     "webhooks.update": {"event_types": _JOB_EVENTS, "url": "http://127.0.0.1:9/other"},
@@ -385,8 +489,10 @@ OPTIONS = {
 SAME_AS = {
     "chat.completions.parse": "chat.completions.create",
     "chat.completions.stream": "chat.completions.create",
+    "responses.parse": "responses.create",
+    "responses.stream": "responses.create",
 }
-# What a value needs beside it.
+# What a value needs beside it in a chat.
 TOGETHER = {
     "audio": {"modalities": ["text", "audio"]},
     "function_call": {"functions": [{"name": "f"}]},

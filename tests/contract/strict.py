@@ -51,6 +51,8 @@ def allowed(model):
 def faults(kind, document):
     """What is wrong with a reply whose method promises `kind`: a model, a page of
     models. Also what the SDK calls optional is present: the service sends nulls."""
+    if not isinstance(kind, type):  # a union of what may stand there
+        return differences(kind, document)
     if issubclass(kind, BasePage):
         return _page_faults(kind, document)
     return all_differences(kind, document) - allowed(kind)

@@ -7,6 +7,7 @@ from openai.types import Completion, FileObject
 from openai.types.chat import ChatCompletionStoreMessage
 from openai.types.fine_tuning import FineTuningJob
 from openai.types.fine_tuning.checkpoints import PermissionCreateResponse
+from openai.types.responses import Response
 
 from tests.contract import strict
 from tests.localapi.running import FIRST_KEY, upload
@@ -92,6 +93,7 @@ def test_every_deviation_is_needed_and_has_its_evidence(jobs, client, raw):
         SyncPage[PermissionCreateResponse]: [page.http_response.json()],
         FineTuningJob: [job.to_dict() for job in jobs.values()],
         FileObject: [file],
+        Response: [client.responses.create(model="tinygpt", input="Hello").to_dict()],
         Completion: [chunk.to_dict() for chunk in stream],
         ChatCompletionStoreMessage: raw(f"/chat/completions/{chat.id}/messages")[
             "data"

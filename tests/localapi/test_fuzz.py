@@ -85,7 +85,57 @@ FINE_TUNE = {
     "classification_betas": [0.5, 2],
     "suffix": "mine",
 }
-VALID = [FINE_TUNE, CHAT, JOB, UPLOAD, COMPLETION, {"part_ids": ["part_x"], "md5": "x"}]
+GRADER = {
+    "type": "string_check",
+    "name": "same",
+    "operation": "eq",
+    "input": "{{sample.output_json.a}}",
+    "reference": "{{item.a}}",
+}
+ALIKE = {
+    "type": "text_similarity",
+    "name": "alike",
+    "evaluation_metric": "bleu",
+    "input": "{{sample.output_text}}",
+    "reference": "{{item.a}}",
+}
+GRADE = {
+    "grader": {
+        "type": "multi",
+        "name": "both",
+        "graders": {"a": GRADER, "b": ALIKE},
+        "calculate_output": "a / b + max(a, 2 ^ 3)",
+    },
+    "model_sample": '{"a": 1}',
+    "item": {"a": "x"},
+}
+RESPONSE = {
+    "model": "tinygpt",
+    "input": [
+        {"role": "user", "content": [{"type": "input_text", "text": "Hello"}]},
+        {"role": "assistant", "content": "Salve."},
+    ],
+    "instructions": "Be brief.",
+    "max_output_tokens": 16,
+    "text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "a"}}},
+    "tools": [{"type": "function", "name": "f", "parameters": {}}],
+    "include": ["message.output_text.logprobs"],
+    "top_logprobs": 1,
+    "metadata": {"a": "b"},
+    "stream": True,
+}
+VALID = [
+    FINE_TUNE,
+    CHAT,
+    JOB,
+    UPLOAD,
+    COMPLETION,
+    {"part_ids": ["part_x"], "md5": "x"},
+    GRADE,
+    RESPONSE,
+    {"input": ["a", "b"], "model": "omni-moderation-latest"},
+    {"project_ids": ["proj_a"]},
+]
 text = st.text(max_size=12) | st.sampled_from(["auto", "", "\x00", "0", "null", "a b"])
 scalars = (
     st.none()

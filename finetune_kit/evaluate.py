@@ -19,8 +19,11 @@ from finetune_kit.display.tables import Table
 if TYPE_CHECKING:
     from openai import OpenAI
     from openai.types.chat import (
+        ChatCompletion,
         ChatCompletionChunk,
+        ChatCompletionMessage,
         ChatCompletionMessageParam,
+        ChatCompletionToolUnionParam,
         ChatCompletionUserMessageParam,
     )
 
@@ -52,18 +55,34 @@ def ask(
     ``shots`` are chat examples: their messages, without system prompts, stand before
     each question (few-shot).
     """
+    messages = replies(client, model, questions, system, shots)
+    return [message.content or "" for message in messages]
+
+
+def replies(
+    client: OpenAI,
+    model: str,
+    questions: Iterable[str],
+    system: str | None = None,
+    shots: Iterable[Row] = (),
+    *,
+    tools: Iterable[ChatCompletionToolUnionParam] | None = None,
+) -> list[ChatCompletionMessage]:
+    """As ``ask``, but whole messages: with ``tools`` they may hold calls."""
     before: list[ChatCompletionMessageParam] = []
     if system:
         before.append({"role": "system", "content": system})
     for row in shots:
         before += [each for each in row["messages"] if each["role"] != "system"]
 
-    def answer(question: str) -> str:
+    offered = {"tools": list(tools)} if tools else {}
+
+    def answer(question: str) -> ChatCompletionMessage:
         messages = [*before, _user(question)]
-        reply = client.chat.completions.create(
-            model=model, messages=messages, temperature=0, max_tokens=MAX_TOKENS
-        )
-        return reply.choices[0].message.content or ""
+        settings: Any = {"temperature": 0, "max_tokens": MAX_TOKENS, **offered}
+        create = client.chat.completions.create
+        reply: ChatCompletion = create(model=model, messages=messages, **settings)
+        return reply.choices[0].message
 
     with ThreadPoolExecutor(WORKERS) as pool:
         return list(pool.map(answer, questions))
@@ -152,15 +171,30 @@ def compare(
     client: OpenAI,
     models: Mapping[str, str],
     rows: Sequence[Row],
-    graders: Mapping[str, Grader[str]],
+    graders: Mapping[str, Grader[Any]],
     system: str | None = None,
+    *,
+    field: str = "question",
+    tools: Sequence[ChatCompletionToolUnionParam] = (),
 ) -> Scores:
-    """Ask every model all questions of ``rows`` and grade the answers."""
-    questions = [row["question"] for row in rows]
-    answers = {
-        heading: ask(client, model, questions, system)
-        for heading, model in models.items()
-    }
+    """Ask every model what stands in ``field`` of ``rows`` and grade the answers.
+
+    With ``tools`` the models may call them, and the graders get whole messages.
+    """
+    missing = next((n for n, row in enumerate(rows, 1) if field not in row), None)
+    if missing:
+        known = ", ".join(rows[missing - 1])
+        raise ValueError(
+            f"Row {missing} has no field {field!r}, only {known}. Name the one that "
+            "holds the question: field=…"
+        )
+    questions = [row[field] for row in rows]
+    answers: dict[str, Sequence[Any]] = {}
+    for heading, model in models.items():
+        if tools:
+            answers[heading] = replies(client, model, questions, system, tools=tools)
+        else:
+            answers[heading] = ask(client, model, questions, system)
     return scores(answers, rows, graders)
 
 

@@ -7,6 +7,10 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+from openai.types.chat import ChatCompletionMessage
 
 from finetune_kit import local_server
 
@@ -44,3 +48,16 @@ def faulty_file(path: Path) -> Path:
     rows[2]["messages"][-1]["role"] = "assitant"
     path.write_text("".join(f"{json.dumps(row)}\n" for row in rows), encoding="utf-8")
     return path
+
+
+class FakeClient:
+    """Keeps what was asked; always gives the same message."""
+
+    def __init__(self, **message: Any) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.message = ChatCompletionMessage(role="assistant", **message)
+        self.chat = SimpleNamespace(completions=self)
+
+    def create(self, **request: Any) -> SimpleNamespace:
+        self.sent.append(request)
+        return SimpleNamespace(choices=[SimpleNamespace(message=self.message)])

@@ -1,4 +1,4 @@
-from types import SimpleNamespace
+import json
 
 import pytest
 
@@ -7,16 +7,23 @@ from finetune_kit.evaluate import (
     Scores,
     ask,
     bootstrap,
+    compare,
     draws,
     pieces,
     proverb_graders,
     read_jsonl,
+    replies,
     score,
     score_by,
     scores,
     wilson,
 )
-from tests.learner import PROVERBS, fresh_home
+from finetune_kit.graders import tool_graders
+from tests.learner import PROVERBS, FakeClient, fresh_home
+
+TOOLS = json.loads(
+    (PROVERBS.parent / "functions" / "tools.json").read_text(encoding="utf-8")
+)
 
 ANGER = {"question": "Why do I shout?", "topic": "anger"}
 MONEY = {"question": "Where did it go?", "topic": "money"}
@@ -103,21 +110,49 @@ def test_several_lists_of_answers_are_graded_together(graders):
 
 
 def test_examples_shown_before_a_question_leave_out_their_system_prompts():
-    sent = []
-
-    class Completions:
-        def create(self, *, messages, **_):
-            sent.append(messages)
-            message = SimpleNamespace(content="Carpe diem")
-            return SimpleNamespace(choices=[SimpleNamespace(message=message)])
-
-    client = SimpleNamespace(chat=SimpleNamespace(completions=Completions()))
+    client = FakeClient(content="Carpe diem")
     shots = read_jsonl(PROVERBS / "train.jsonl", 2)
     assert ask(client, "any", ["Why?"], "Be brief.", shots) == ["Carpe diem"]
-    roles = [message["role"] for message in sent[0]]
+    messages = client.sent[0]["messages"]
+    roles = [message["role"] for message in messages]
     assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
-    assert sent[0][0]["content"] == "Be brief."
-    assert sent[0][-1]["content"] == "Why?"
+    assert messages[0]["content"] == "Be brief."
+    assert messages[-1]["content"] == "Why?"
+
+
+def test_without_tools_none_are_sent():
+    client = FakeClient(content=None)
+    assert ask(client, "any", ["Why?"]) == [""]
+    assert "tools" not in client.sent[0]
+
+
+CALL = {
+    "id": "call_1",
+    "type": "function",
+    "function": {"name": "get_weather", "arguments": '{"city": "oslo"}'},
+}
+OSLO = {
+    "request": "Rain in Oslo?",
+    "tool": "get_weather",
+    "arguments": {"city": "Oslo"},
+}
+
+
+def test_models_are_compared_on_calls_of_tools():
+    client = FakeClient(tool_calls=[CALL])
+    rows = [OSLO, OSLO | {"arguments": {"city": "Rome"}}]
+    found = compare(
+        client, {"any": "x"}, rows, tool_graders(), field="request", tools=TOOLS
+    )
+    assert client.sent[0]["tools"] == TOOLS
+    assert client.sent[0]["messages"][-1]["content"] == "Rain in Oslo?"
+    assert found["any"]["right tool"].value == 1
+    assert found["any"]["right arguments"].value == 0.5
+
+
+def test_a_field_that_rows_do_not_have_is_named_with_those_they_have():
+    with pytest.raises(ValueError, match="'question', only request, tool, arguments"):
+        compare(FakeClient(), {"any": "x"}, [OSLO], tool_graders())
 
 
 def test_grades_can_be_told_apart_by_a_key_of_the_rows(graders):
@@ -160,3 +195,11 @@ def test_draws_at_temperature_0_are_all_the_same_and_repeat_with_the_seed(client
     assert table.columns == ["temperature", "answer 1", "answer 2"]
     assert table.rows[0][1] == table.rows[0][2]
     assert draws(client, REQUEST, (0, 1.5), n=2, seed=7).rows == table.rows
+
+
+def test_replies_are_whole_messages_in_the_order_of_the_questions(client):
+    asked = ["Is it warm in Oslo?", "What is the capital of Italy?"]
+    messages = replies(client, "tinygpt", asked, tools=TOOLS)
+    assert [message.role for message in messages] == ["assistant"] * 2
+    again = replies(client, "tinygpt", asked[1:], tools=TOOLS)
+    assert again[0].content == messages[1].content

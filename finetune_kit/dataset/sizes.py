@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from array import array
 from collections import deque
@@ -245,15 +244,13 @@ def messages_of(value: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, An
 
 
 def texts_of(value: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Prompt, completion and tool definitions, which go in as JSON (approximate)."""
+    """Prompt, completion and tool definitions."""
     for key in ("prompt", "completion"):
         if isinstance(value.get(key), str):
             yield key, value[key]
     inner = value.get("input")
     for holder in (value, inner if isinstance(inner, dict) else {}):
-        for key in ("tools", "functions"):
-            if holder.get(key):
-                yield "tools", json.dumps(holder[key], separators=(",", ":"))
+        yield from (("tools", text) for text in tokens.tool_texts(holder))
 
 
 def _images(message: Mapping[str, Any]) -> int:

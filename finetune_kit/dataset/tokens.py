@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import hashlib
+import json
 import lzma
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -120,6 +121,16 @@ def message_counter(encoding_name: str) -> Callable[[Mapping[str, Any]], int]:
         return total + sum(len(encode(text)) for text in _further_texts(message))
 
     return count_message
+
+
+def tool_texts(holder: Mapping[str, Any]) -> Iterable[str]:
+    """The tool definitions of a row or request as they are counted: as JSON.
+
+    Approximate: how the service writes them for the model is not public.
+    """
+    for key in ("tools", "functions"):
+        if holder.get(key):
+            yield json.dumps(holder[key], separators=(",", ":"))
 
 
 def _further_texts(message: Mapping[str, Any]) -> Iterable[str]:

@@ -31,6 +31,7 @@ _ONE_THREAD = dict.fromkeys(
     ),
     "1",
 )
+_MORE_TO_COME = ("token", "call")
 _LONGEST_LINE = 1 << 22  # bytes
 _CLOSE_SECONDS = 2.0
 
@@ -70,17 +71,21 @@ class Answers:
     async def generate(
         self,
         weights: Path | None,
-        asked: list[dict[str, str]] | str,
+        asked: list[dict[str, Any]] | str,
         sampling: dict[str, Any],
         *,
         echo: bool = False,
+        tools: dict[str, Any] | None = None,
     ) -> AsyncGenerator[dict[str, Any], None]:
-        """Token events as they are made, then the end event.
+        """Token events as they are made, call events, then the end event.
 
         `asked` is a list of messages, or the text of a completion's prompt, whose own
-        tokens come first with `echo`, marked `prompt`. Closing
-        the iterator early cancels the request. Raises GenerationError where the engine
-        refuses, and ApiError 503 where the process dies or cannot be started.
+        tokens come first with `echo`, marked `prompt`. `tools` has the fields `tools`,
+        `tool_choice` (`mode` none, auto or required; `names`), `parallel_tool_calls`;
+        a call event has `index`, `name` and `arguments`, the pieces of the JSON, and
+        its tokens have no events. Closing the iterator early cancels the request.
+        Raises GenerationError where the engine refuses, and ApiError 503 where the
+        process dies or cannot be started.
         """
         process = await self._running()
         await process.ready()
@@ -91,6 +96,7 @@ class Answers:
             key: asked,
             "sampling": sampling,
             "echo": echo,
+            **(tools or {}),
         }
         async with contextlib.aclosing(process.ask(line)) as events:
             async for event in events:
@@ -158,7 +164,7 @@ class _Process:
             self._write({"id": id, **line})
             while not finished:
                 event = await events.get()
-                finished = event is None or event["event"] != "token"
+                finished = event is None or event["event"] not in _MORE_TO_COME
                 yield _understood(event)
         finally:
             del self._requests[id]

@@ -1,11 +1,9 @@
-"""POST /v1/chat/completions: text in, text out, whole or as a stream."""
-
-from __future__ import annotations
+"""POST /v1/chat/completions: texts and calls of tools, whole or as a stream."""
 
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncGenerator, Coroutine, Sequence
+from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, Required
 
@@ -23,6 +21,7 @@ from finetune_kit.localapi import (
     requests,
     sampling,
     stored_completions,
+    tool_calls,
     usage,
 )
 from finetune_kit.localapi.answers import GenerationError
@@ -39,10 +38,15 @@ _CLIENT_CLOSED_REQUEST = 499  # nobody reads it: the client has gone
 @requests.from_sdk
 def parameters() -> Any:
     """The schema of the request: the SDK's own. Importing `openai` takes 0.6 s."""
+    from openai.types import chat
     from openai.types.chat.completion_create_params import CompletionCreateParamsBase
+
+    class Answered(chat.ChatCompletionAssistantMessageParam, total=False):
+        annotations: list[Any] | None  # a reply's message, sent back as it came
 
     class ChatRequest(CompletionCreateParamsBase, total=False):
         model: Required[str]  # the SDK adds a stale list of hints
+        messages: Required[Iterable[chat.ChatCompletionMessageParam | Answered]]
         stream: bool | None
 
     return ChatRequest
@@ -81,8 +85,10 @@ class Completion:
     served: models.Served
     fingerprint: str
     head: dict[str, Any] = field(init=False)
+    offer: tool_calls.Offer | None = field(init=False)
 
     def __post_init__(self) -> None:
+        self.offer = tool_calls.offer(self.params)
         self.head = {
             "id": self.kit.ids.new("chatcmpl-"),
             "created": self.kit.clock.now(),
@@ -93,12 +99,16 @@ class Completion:
 
     def events(self) -> AsyncGenerator[tuple[int, Event], None]:
         """The events of all answers as they come, each with its answer's index."""
-        text = messages.as_text(self.params["messages"])
+        asked = messages.for_engine(self.params["messages"])
         seeds = sampling.seeds(self.params, self.kit.ids.seed())
+        tools = self.offer.for_engine() if self.offer else {}
         return interleaved(
             [
                 self.kit.answers.generate(
-                    self.served.weights, text, sampling.for_engine(self.params, seed)
+                    self.served.weights,
+                    asked,
+                    sampling.for_engine(self.params, seed),
+                    tools=tools,
                 )
                 for seed in seeds
             ]
@@ -130,15 +140,21 @@ class Completion:
         async for index, event in events:
             if index not in answers:
                 answers[index] = []
-                content = None if is_held else ""
+                content = None if is_held or event["event"] == "call" else ""
                 role = {"role": "assistant", "content": content, "refusal": None}
                 yield self._chunk(index, role) | extra
             answers[index].append(event)
             if event["event"] == "end":
-                if is_held:
-                    yield self._at_once(index, answers[index]) | extra
-                chunk = self._chunk(index, {}, finish_reason=event["finish_reason"])
-                yield chunk | extra
+                said = self._said(answers[index])
+                if is_held and (whole := {k: v for k, v in said.items() if v}):
+                    logprobs = self._logprobs(_tokens(answers[index]))
+                    yield self._chunk(index, whole, logprobs) | extra
+                reason = self._finish_reason(answers[index])
+                yield self._chunk(index, {}, finish_reason=reason) | extra
+            elif event["event"] == "call":
+                assert self.offer is not None
+                for delta in self.offer.deltas(event):
+                    yield self._chunk(index, delta) | extra
             elif not is_held and (event["text"] or self.params.get("logprobs")):
                 delta = {"content": event["text"]}
                 yield self._chunk(index, delta, self._logprobs([event])) | extra
@@ -155,17 +171,20 @@ class Completion:
         async with contextlib.aclosing(self.events()) as events:
             try:
                 async for index, event in events:
+                    if event["event"] == "call":
+                        scope = f"{self.head['id']}-{index}"
+                        event["id"] = self.kit.ids.new("call_", scope)
                     yield index, event
             except GenerationError as error:
                 raise refusal(error, self.served.name) from error
 
     async def prompt_tokens(self) -> int:
-        return await usage.of_prompt(self.params["messages"], self.served.base)
+        return await usage.of_prompt(self.params, self.served.base)
 
     async def usage(
         self, prompt_tokens: asyncio.Task[int], answers: Sequence[list[Event]]
     ) -> dict[str, Any]:
-        texts = [_text(events) for events in answers]
+        texts = [text for events in answers for text in _texts(events)]
         completion_tokens = await usage.of_texts(texts, self.served.base)
         return usage.usage(await prompt_tokens, completion_tokens)
 
@@ -181,30 +200,35 @@ class Completion:
         return document
 
     def _choice(self, index: int, events: list[Event]) -> dict[str, Any]:
+        calls, text = tool_calls.calls_of(events), _text(events)
         message: dict[str, Any] = {
             "role": "assistant",
             **self._said(events),
             "annotations": [],
         }
+        if self.offer:
+            message |= self.offer.in_message(calls)
         return {
             "index": index,
             "message": message,
-            "logprobs": self._logprobs(events[:-1]),
-            "finish_reason": events[-1]["finish_reason"],
+            "logprobs": None if calls and not text else self._logprobs(_tokens(events)),
+            "finish_reason": self._finish_reason(events),
         }
 
     def _said(self, events: list[Event]) -> dict[str, str | None]:
         """The text; or a refusal, where it has not the form asked for."""
-        text, wanted = _text(events), self.params.get("response_format")
-        if events[-1]["finish_reason"] == "stop" and (
-            refusal := answer_format.refusal(wanted, text)
-        ):
-            return {"content": None, "refusal": refusal}
-        return {"content": text, "refusal": None}
+        text, calls = _text(events), tool_calls.calls_of(events)
+        refusal = None
+        if events[-1]["finish_reason"] == "stop" and not calls:
+            refusal = answer_format.refusal(self.params.get("response_format"), text)
+        is_empty = refusal or (calls and not text)
+        return {"content": None if is_empty else text, "refusal": refusal}
 
-    def _at_once(self, index: int, events: list[Event]) -> dict[str, Any]:
-        delta = {name: text for name, text in self._said(events).items() if text}
-        return self._chunk(index, delta, self._logprobs(events[:-1]))
+    def _finish_reason(self, events: Sequence[Event]) -> str:
+        reason: str = events[-1]["finish_reason"]
+        if self.offer and reason == "stop" and tool_calls.calls_of(events):
+            return self.offer.finish_reason()
+        return reason
 
     def _chunk(
         self,
@@ -350,8 +374,19 @@ def refusal(error: GenerationError, model: str) -> ApiError:
     return ApiError(400, error.message, code=error.code)
 
 
+def _tokens(events: list[Event]) -> list[Event]:
+    return [event for event in events if event["event"] == "token"]
+
+
 def _text(events: list[Event]) -> str:
-    return "".join(event["text"] for event in events if event["event"] == "token")
+    return "".join(token["text"] for token in _tokens(events))
+
+
+def _texts(events: list[Event]) -> list[str]:
+    """What counts of an answer in `usage`: its text, and names and arguments."""
+    calls = tool_calls.calls_of(events)
+    called = [(call["name"], "".join(call["arguments"])) for call in calls]
+    return [_text(events), *(text for pair in called for text in pair)]
 
 
 def logprob(token: Event) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """Rules of a chat request that the SDK's types do not state: tools, response formats.
 
-The engine reads and writes text: it is not held to a schema and never calls a tool by
-itself. What it is asked for is checked all the same, so that a cell carries over.
+The engine is not held to a schema. What it is asked for is checked all the same, so
+that a cell carries over.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from finetune_kit.localapi import job_rules, messages
+from finetune_kit.localapi import job_rules, messages, tool_calls
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.requests import missing_parameter, string_length_in
 
@@ -68,6 +68,7 @@ def _check_tools(params: dict[str, Any]) -> None:
         _check_name(function["name"], f"{where}.name")
         _check_parameters(function, f"{where}.parameters")
     _check_choice(params.get("tool_choice"), tools or [])
+    _check_function_call(params.get("function_call"), functions or [])
 
 
 def _array(items: Sequence[Any] | None, name: str) -> None:
@@ -119,10 +120,17 @@ def _check_parameters(function: dict[str, Any], where: str) -> None:
 
 def _check_choice(choice: Any, tools: Sequence[dict[str, Any]]) -> None:
     """A named tool must be one of the tools."""
-    kind = choice.get("type") if isinstance(choice, dict) else None
-    if kind in ("function", "custom"):
-        name = choice[kind]["name"]
-        if name not in [tool[kind]["name"] for tool in tools if tool["type"] == kind]:
+    if choice is None or isinstance(choice, str):
+        return
+    kind = choice["type"]
+    if kind == "allowed_tools":
+        kind, wanted = "function", tool_calls.allowed_names(choice)
+        _array(wanted, "tool_choice.allowed_tools.tools")
+    else:
+        wanted = [choice[kind]["name"]]
+    known = [tool[kind]["name"] for tool in tools if tool["type"] == kind]
+    for name in wanted:
+        if name not in known:
             raise ApiError(
                 400,
                 f"Tool choice '{name}' not found in 'tools' parameter.",
@@ -130,12 +138,25 @@ def _check_choice(choice: Any, tools: Sequence[dict[str, Any]]) -> None:
             )
 
 
+def _check_function_call(choice: Any, functions: Sequence[dict[str, Any]]) -> None:
+    """A named function must be one of the functions."""
+    if choice is None or isinstance(choice, str):
+        return
+    if choice["name"] not in [function["name"] for function in functions]:
+        raise ApiError(
+            400,
+            "Invalid value for 'function_call': no function named "
+            f"'{choice['name']}' was specified in the 'functions' parameter.",
+            param="function_call",
+        )
+
+
 def _check_response_format(params: dict[str, Any]) -> None:
     form = params.get("response_format") or {"type": "text"}
     if form["type"] == "json_schema":
         _check_json_schema(form["json_schema"])
     if form["type"] == "json_object":
-        texts = [m["content"] for m in messages.as_text(params["messages"])]
+        texts = map(messages.text, params["messages"])
         if not any("json" in text.lower() for text in texts):
             raise ApiError(
                 400,

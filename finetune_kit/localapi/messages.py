@@ -1,7 +1,6 @@
 """Chat messages: what the schema cannot say of them, and what the engine reads.
 
-The engine reads text only; pictures, sound and files are refused, and tool calls are
-shown to it as text.
+The engine reads text and tool calls; pictures, sound and files are refused.
 """
 
 from __future__ import annotations
@@ -29,9 +28,13 @@ def check(messages: Sequence[dict[str, Any]]) -> None:
     _check_calls(messages)
 
 
-def as_text(messages: Sequence[dict[str, Any]]) -> list[dict[str, str]]:
-    """Role and plain text of each message, as the engine takes them."""
-    return [{"role": m["role"], "content": _text(m)} for m in messages]
+def for_engine(messages: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Role, plain text and calls of each message."""
+    return [
+        {"role": m["role"], "content": text(m)}
+        | {key: m[key] for key in ("tool_calls", "function_call") if m.get(key)}
+        for m in messages
+    ]
 
 
 def _check_calls(messages: Sequence[dict[str, Any]]) -> None:
@@ -92,19 +95,9 @@ def _text_only(where: str, kind: str) -> ApiError:
     )
 
 
-def _text(message: dict[str, Any]) -> str:
+def text(message: dict[str, Any]) -> str:
+    """The plain text of a message, "" where it has none."""
     content = message.get("content")
-    if isinstance(content, str):
-        return content
-    if content:
-        return "".join(part[part["type"]] for part in content)
-    calls = [
-        call.get("function") or call["custom"]
-        for call in message.get("tool_calls") or ()
-    ]
-    if function := message.get("function_call"):
-        calls.append(function)
-    return "\n".join(
-        f"{call['name']}({call.get('arguments', call.get('input', ''))})"
-        for call in calls
-    )
+    if content is None or isinstance(content, str):
+        return content or ""
+    return "".join(part[part["type"]] for part in content)

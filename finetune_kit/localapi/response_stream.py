@@ -172,7 +172,8 @@ class Asked:
     async def finish(self) -> None:
         """Count, and keep unless asked not to."""
         asked = messages(self.params, [*self.before, *self.items])
-        given = await usage.of_prompt(asked, self.served.base)
+        prompt = {"messages": asked, "tools": self.params.get("tools")}
+        given = await usage.of_prompt(prompt, self.served.base)
         said = await usage.of_texts([self.text], self.served.base)
         self.used = {
             "input_tokens": given,

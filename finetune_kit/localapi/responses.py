@@ -107,7 +107,8 @@ async def count_input_tokens(request: Request) -> JSONResponse:
     items = response_form.items(params["input"], kit.ids, "count")
     before = _before(kit, owner, params.get("previous_response_id"))
     told = response_stream.messages(params, [*before, *items])
-    tokens = await usage.of_prompt(told, served.base)
+    prompt = {"messages": told, "tools": params.get("tools")}
+    tokens = await usage.of_prompt(prompt, served.base)
     return JSONResponse({"object": "response.input_tokens", "input_tokens": tokens})
 
 

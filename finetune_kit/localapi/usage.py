@@ -7,7 +7,7 @@ of the engine: money is the service's, and so is the count.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -26,9 +26,9 @@ def load(encoding: str) -> None:
     _counting.submit(_texts, (), encoding)
 
 
-async def of_prompt(messages: Sequence[dict[str, Any]], base: str) -> int:
-    """Tokens of a chat prompt for the catalog's model `base`."""
-    return await _off_the_loop(_prompt, messages, _encoding(base))
+async def of_prompt(params: Mapping[str, Any], base: str) -> int:
+    """Tokens of a chat request's messages and tools for the catalog's model `base`."""
+    return await _off_the_loop(_prompt, params, _encoding(base))
 
 
 async def of_texts(texts: Sequence[str], base: str) -> int:
@@ -66,10 +66,12 @@ async def _off_the_loop(count: Any, what: Any, encoding: str) -> int:
     return tokens
 
 
-def _prompt(messages: Sequence[dict[str, Any]], encoding: str) -> int:
+def _prompt(params: Mapping[str, Any], encoding: str) -> int:
     from finetune_kit.dataset import tokens
 
-    return tokens.chat_tokens(messages, encoding) + _REPLY_PRIMER
+    told = tokens.chat_tokens(params["messages"], encoding)
+    tools = _texts(list(tokens.tool_texts(params)), encoding)
+    return told + tools + _REPLY_PRIMER
 
 
 def _texts(texts: Sequence[str], encoding: str) -> int:

@@ -135,7 +135,9 @@ def _count_tokens(path: Path, encoding: str, example_tokens: int) -> int:
         if "prompt" in example:
             texts = (example["prompt"], example["completion"])
             return sum(tokens.count(text, encoding) for text in texts)
-        return tokens.chat_tokens(_messages(example), encoding)
+        definitions = tokens.tool_texts(example.get("input", example))
+        tools = sum(tokens.count(text, encoding) for text in definitions)
+        return tokens.chat_tokens(_messages(example), encoding) + tools
 
     return sum(min(count(example), example_tokens) for example in _examples(path))
 

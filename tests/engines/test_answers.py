@@ -42,7 +42,7 @@ class Talk:
         request = {"messages": [{"role": "user", "content": "Hello"}], "weights": None}
         self.send(id=id, op="generate", **(request | {"sampling": {}} | fields))
         lines = [self.read()]
-        while lines[-1]["event"] == "token":
+        while lines[-1]["event"] in ("token", "call"):
             lines.append(self.read())
         return lines
 
@@ -197,3 +197,43 @@ def test_a_model_trained_to_pieces_talks_nonsense_in_valid_numbers(
     *lines, end = talk.ask(weights=str(path), sampling={"max_tokens": 5, "seed": 1})
     assert end["event"] == "end"
     assert all(math.isfinite(line["logprob"]) for line in lines)
+
+
+def tool(name: str, *required: str) -> dict[str, Any]:
+    properties = {parameter: {"type": "string"} for parameter in required}
+    schema = {"properties": properties, "required": list(required)}
+    return {"type": "function", "function": {"name": name, "parameters": schema}}
+
+
+def called(talk: Talk, mode: str, *names: str, **sampling: Any) -> list[dict[str, Any]]:
+    return talk.ask(
+        tools=[tool("get", "city"), tool("get_news"), tool("stop")],
+        tool_choice={"mode": mode, "names": names},
+        parallel_tool_calls=True,
+        sampling=greedy(**sampling),
+    )
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_an_answer_that_must_call_begins_with_a_call_of_an_allowed_tool(
+    talk: Talk, seed: int
+) -> None:
+    hot = {"temperature": 2, "seed": seed, "max_tokens": 6}
+    lines = called(talk, "required", "get", "get_news", **hot)
+    said = text(lines) or "".join(f"call {line.get('name')} {{" for line in lines[:1])
+    assert said.startswith(('call get {"', "call get_news {"))
+
+
+def test_a_call_of_a_tool_without_parameters_is_whole_at_once(talk: Talk) -> None:
+    end = {str(tokens.END): 100}  # the model says no more than it must
+    call, end = called(talk, "required", "stop", logit_bias=end)
+    assert (call["event"], call["index"], call["name"]) == ("call", 0, "stop")
+    assert "".join(call["arguments"]) == "{}"
+    assert end["finish_reason"] == "stop"
+
+
+def test_an_answer_that_must_not_call_does_not_begin_with_a_call(talk: Talk) -> None:
+    (word,) = tokens.load().encode("call")
+    eager = {"logit_bias": {str(word): 100}, "max_tokens": 3}
+    assert text(called(talk, "auto", **eager)) == "call call call"
+    assert not text(called(talk, "none", **eager)).startswith("call")

@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import signal
 import subprocess
 import sys
@@ -124,6 +125,24 @@ def test_a_half_written_line_is_cut_off_and_written_again(
     (folder / "events.jsonl").write_bytes(whole[:200])
     assert start(folder).wait(60) == 0
     assert steps(folder) == list(range(1, 25))
+
+
+def test_a_worker_killed_between_a_checkpoint_and_its_line_writes_the_line(
+    finished: Path, tmp_path: Path
+) -> None:
+    folder = make_job(tmp_path)
+    lines = (finished / "events.jsonl").read_text("utf-8").splitlines(keepends=True)
+    found = [json.loads(line) for line in lines]
+    saved = next(i for i, e in enumerate(found) if e.get("path") == "ckpt/step-18")
+    (folder / "events.jsonl").write_text("".join(lines[:saved]), "utf-8")
+    for step in (12, 18):
+        name = f"ckpt/step-{step}"
+        shutil.copytree(finished / name, folder / name)
+    assert start(folder).wait(60) == 0
+    assert [(e["type"], e.get("step")) for e in events(folder)] == [
+        (e["type"], e.get("step")) for e in found
+    ]
+    assert weights_of(folder, 24) == weights_of(finished, 24)
 
 
 @pytest.mark.parametrize("save", [True, False])

@@ -22,6 +22,7 @@ pause = multiplier if multiplier < 1 else 0
 path = folder / "events.jsonl"
 earlier = list(map(json.loads, path.read_text().splitlines())) if path.exists() else []
 reached = max((e["data"]["step"] for e in earlier if e["type"] == "metrics"), default=0)
+saved = {e["step"] for e in earlier if e["type"] == "checkpoint"}
 seq = len(earlier)
 
 
@@ -34,10 +35,11 @@ def write(kind, **fields):
 
 
 def save(step):
-    """A checkpoint, once."""
+    """A checkpoint, once; also where an earlier run was killed on the way to it."""
     checkpoint = folder / "ckpt" / f"step-{step}"
-    if not checkpoint.exists():
-        checkpoint.mkdir(parents=True)
+    if step not in saved:
+        saved.add(step)
+        checkpoint.mkdir(parents=True, exist_ok=True)
         (checkpoint / "weights.npz").write_bytes(b"weights of step %d" % step)
         write("checkpoint", step=step, path=f"ckpt/step-{step}", data=metrics(step))
 
@@ -55,6 +57,8 @@ def metrics(step):
 
 
 (folder / "worker.pid").write_text(str(os.getpid()), encoding="utf-8")
+if reached and reached % per_epoch == 0:
+    save(reached)
 for step in range(reached + 1, total + 1):
     if step == 3 and seed == 13:
         print("out of memory", flush=True)

@@ -124,6 +124,10 @@ RESPONSE = {
     "metadata": {"a": "b"},
     "stream": True,
 }
+MODERATION = {
+    "input": [{"type": "text", "text": "a"}],
+    "model": "omni-moderation-latest",
+}
 VALID = [
     FINE_TUNE,
     CHAT,
@@ -133,7 +137,7 @@ VALID = [
     {"part_ids": ["part_x"], "md5": "x"},
     GRADE,
     RESPONSE,
-    {"input": ["a", "b"], "model": "omni-moderation-latest"},
+    MODERATION,
     {"project_ids": ["proj_a"]},
 ]
 text = st.text(max_size=12) | st.sampled_from(["auto", "", "\x00", "0", "null", "a b"])
@@ -240,6 +244,21 @@ def test_no_request_to_any_route_breaks_the_server(ask, data, route):
 @given(document=changed(st.just(CHAT)))
 def test_no_chat_request_breaks_the_server(ask, document):
     status, _ = ask("POST", "/v1/chat/completions", json.dumps(document))
+    assert status in (200, 400, 404)
+
+
+@pytest.mark.parametrize(
+    ("path", "valid"),
+    [
+        ("/v1/responses", RESPONSE),
+        ("/v1/fine_tuning/alpha/graders/run", GRADE),
+        ("/v1/moderations", MODERATION),
+    ],
+)
+@often
+@given(data=st.data())
+def test_no_other_question_breaks_the_server(ask, data, path, valid):
+    status, _ = ask("POST", path, json.dumps(data.draw(changed(st.just(valid)))))
     assert status in (200, 400, 404)
 
 

@@ -21,9 +21,10 @@ import numpy as np
 
 from finetune_kit.engines.tinygpt import tokenizer as tokens
 from finetune_kit.engines.tinygpt import weights
+from finetune_kit.engines.tinygpt.calls import CALL, Caller, beginnings
 from finetune_kit.engines.tinygpt.chat import encode_prompt, encode_text
 from finetune_kit.engines.tinygpt.model import Parameters, all_logits
-from finetune_kit.engines.tinygpt.sample import Sampling, Step, generate
+from finetune_kit.engines.tinygpt.sample import Beginning, Sampling, Step, generate
 from finetune_kit.engines.tinygpt.tokenizer import END, Decoder, Tokenizer
 
 MODELS_IN_MEMORY = 8
@@ -69,13 +70,26 @@ def answer(request: Line, p: Parameters, tokenizer: Tokenizer) -> Iterator[Line]
             context=p.config.context,
             needed=len(prompt),
         )
+    may_call = request.get("tools") and request["tool_choice"]["mode"] != "none"
+    lines = said(request, p, tokenizer, prompt)
+    if may_call:
+        names = request["tool_choice"]["names"]
+        lines = Caller(names, parallel=request["parallel_tool_calls"]).lines(lines)
+    yield from lines
+
+
+def said(
+    request: Line, p: Parameters, tokenizer: Tokenizer, prompt: list[int]
+) -> Iterator[Line]:
+    """What the model says after the prompt, as text."""
     settings = request["sampling"]
     if request.get("echo"):
         yield from prompt_lines(p, prompt, tokenizer, settings.get("top_logprobs", 0))
     stops = Stops(settings.get("stop") or [])
     decoder = Decoder(tokenizer, request.get("prompt") or "")
     count, reason = 0, "length"
-    for step in generate(p, prompt, sampling(settings, tokenizer)):
+    beginning = beginning_of(request, tokenizer)
+    for step in generate(p, prompt, sampling(settings, tokenizer), beginning):
         if step.token == END:
             reason = "stop"
             break
@@ -96,8 +110,21 @@ def answer(request: Line, p: Parameters, tokenizer: Tokenizer) -> Iterator[Line]
 
 def encode(request: Line, tokenizer: Tokenizer) -> list[int]:
     if request.get("messages"):
-        return encode_prompt(tokenizer, request["messages"])
+        return encode_prompt(tokenizer, request["messages"], request.get("tools") or ())
     return encode_text(tokenizer, request["prompt"])
+
+
+def beginning_of(request: Line, tokenizer: Tokenizer) -> Beginning:
+    """How the answer must begin where a call is required, or must not where none is
+    allowed."""
+    choice = request.get("tool_choice") or {"mode": "auto"}
+    if choice["mode"] == "none":
+        return Beginning(none_of=[tokenizer.encode(CALL)])
+    if choice["mode"] == "auto":
+        return Beginning()
+    wanted = (t for t in request["tools"] if t["function"]["name"] in choice["names"])
+    texts = (text for tool in wanted for text in beginnings(tool))
+    return Beginning(one_of=[tokenizer.encode(text) for text in texts])
 
 
 def sampling(settings: Line, tokenizer: Tokenizer) -> Sampling:

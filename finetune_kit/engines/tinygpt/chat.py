@@ -3,13 +3,19 @@
 `<|system|>…<|end|><|user|>…<|end|><|assistant|>…<|end|>`; a plain text and its
 continuation: `<|text|>prompt completion<|end|>`. The loss counts on assistant messages
 and their `<|end|>`, unless the message says `"weight": 0` (OpenAI guide).
+
+Tools are a system message in front, the calls of an assistant lines of its message
+(`calls.py`), a tool's result a user's message:
+`<|system|>Tools: get_weather(city).<|end|><|user|>…<|end|>
+<|assistant|>call get_weather {"city": "Paris"}<|end|>`, without the line break.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from finetune_kit.engines.tinygpt.calls import calls_text, tools_of, tools_text
 from finetune_kit.engines.tinygpt.model import Array, IntArray
 from finetune_kit.engines.tinygpt.tokenizer import (
     ASSISTANT,
@@ -43,7 +49,13 @@ class Example(NamedTuple):
 
 def encode_message(tokenizer: Tokenizer, message: dict[str, Any]) -> list[int]:
     role = ROLES.get(message["role"], USER)
-    return [role, *tokenizer.encode(content_text(message.get("content"))), END]
+    return [role, *tokenizer.encode(message_text(message)), END]
+
+
+def message_text(message: Mapping[str, Any]) -> str:
+    """What the model reads and writes of a message: its text, then its calls."""
+    texts = (content_text(message.get("content")), calls_text(message))
+    return "\n".join(filter(None, texts))
 
 
 def content_text(content: object) -> str:
@@ -54,12 +66,22 @@ def content_text(content: object) -> str:
     return "".join(part.get("text", "") for part in parts if isinstance(part, dict))
 
 
+def with_tools(
+    messages: Sequence[dict[str, Any]], tools: Sequence[Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """The messages, and in front what there is to call."""
+    first = [{"role": "system", "content": tools_text(tools)}] if tools else []
+    return [*first, *messages]
+
+
 def encode_prompt(
-    tokenizer: Tokenizer, messages: Sequence[dict[str, Any]]
+    tokenizer: Tokenizer,
+    messages: Sequence[dict[str, Any]],
+    tools: Sequence[Mapping[str, Any]] = (),
 ) -> list[int]:
     """Tokens of a conversation, ready for the assistant's next message."""
-    ids = [i for m in messages for i in encode_message(tokenizer, m)]
-    return [*ids, ASSISTANT]
+    told = with_tools(messages, tools)
+    return [*(i for m in told for i in encode_message(tokenizer, m)), ASSISTANT]
 
 
 def encode_example(
@@ -68,7 +90,8 @@ def encode_example(
     context: int,
     prompt_loss_weight: float = 0.0,
 ) -> Example:
-    """A training row (`messages`, or `prompt` and `completion`), cut at the context.
+    """A training row (`messages` and perhaps `tools`, or `prompt` and `completion`),
+    cut at the context.
 
     `prompt_loss_weight` is what a token of a prompt counts beside one of a completion.
     """
@@ -76,7 +99,7 @@ def encode_example(
     weights: list[float] = []
     answer = 0
     if "messages" in row:
-        for message in row["messages"]:
+        for message in with_tools(row["messages"], tools_of(row)):
             ids = encode_message(tokenizer, message)
             learnt = message["role"] == "assistant" and message.get("weight", 1) != 0
             tokens += ids

@@ -52,9 +52,10 @@ class Compared(NamedTuple):
 
 def encode_pair(tokenizer: Tokenizer, row: dict[str, Any], context: int) -> Pair:
     """A row of preference data: `input`, `preferred_output`, `non_preferred_output`."""
-    prompt = [{**message, "weight": 0} for message in row["input"]["messages"]]
+    given = row["input"]
+    prompt = [{**message, "weight": 0} for message in given["messages"]]
     preferred, non_preferred = (
-        encode_example(tokenizer, {"messages": [*prompt, *row[key]]}, context)
+        encode_example(tokenizer, {**given, "messages": [*prompt, *row[key]]}, context)
         for key in ("preferred_output", "non_preferred_output")
     )
     return Pair(preferred, non_preferred)

@@ -4,7 +4,7 @@ Temperature and nucleus sampling (Holtzman et al. 2020), the penalties and the l
 bias of the OpenAI API. Log-probabilities are the model's own, before temperature.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -38,6 +38,26 @@ class Sampling:
     frequency_penalty: float = 0.0
 
 
+class Beginning(NamedTuple):
+    """How an answer must begin: like one of these token sequences, unlike those."""
+
+    one_of: Sequence[list[int]] = ()
+    none_of: Sequence[list[int]] = ()
+
+    def allow(self, logits: Array, said: list[int]) -> Array:
+        """The logits (V,), with those of forbidden tokens at minus infinity."""
+        n = len(said)
+        forbidden = [each[-1] for each in self.none_of if each[:-1] == said]
+        required = {each[n] for each in self.one_of if each[:n] == said != each}
+        if required and not any(each == said[: len(each)] for each in self.one_of):
+            forbidden = [i for i in range(len(logits)) if i not in required]
+        if not forbidden:
+            return logits
+        allowed = logits.copy()
+        allowed[forbidden] = -np.inf
+        return allowed
+
+
 class Step(NamedTuple):
     """One generated token; `top`: (token, log-probability), the likeliest first."""
 
@@ -46,16 +66,25 @@ class Step(NamedTuple):
     top: list[tuple[int, float]]
 
 
-def generate(p: Parameters, prompt: list[int], sampling: Sampling) -> Iterator[Step]:
+def generate(
+    p: Parameters,
+    prompt: list[int],
+    sampling: Sampling,
+    beginning: Beginning | None = None,
+) -> Iterator[Step]:
     """Tokens after `prompt`, up to and without `END`, or until the room is used up."""
     cache, rng = Cache(p.config), np.random.default_rng(sampling.seed)
     room = p.config.context - len(prompt)
     limit = room if sampling.max_tokens is None else min(room, sampling.max_tokens)
     counts = np.zeros(p.config.vocab_size, np.float32)  # of each token in the answer
     logits = read(p, np.array(prompt), cache)
+    said: list[int] = []
     for _ in range(limit):
+        if beginning:
+            logits = beginning.allow(logits, said)
         step = choose(logits, counts, sampling, rng)
         yield step
+        said.append(step.token)
         if step.token == END:
             return
         counts[step.token] += 1

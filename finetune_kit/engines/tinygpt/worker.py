@@ -190,8 +190,13 @@ class Job:
     # -------------------------------------------------------------------- checkpoints
 
     def newest_checkpoint(self) -> Path | None:
-        """The folder to go on from: our own newest, else the one the spec names."""
-        own = sorted(self.saved(), key=step_of)
+        """The folder to go on from: our own newest, else the one the spec names.
+
+        One that is not in the log was written when the worker was killed: from the one
+        before it, the same steps lead there again and its line is written.
+        """
+        logged = self.log.checkpoints
+        own = sorted((p for p in self.saved() if step_of(p) in logged), key=step_of)
         if own:
             return own[-1]
         resume = self.spec["resume_from"]

@@ -1,15 +1,19 @@
 """A stand-in for the answer process: the same lines of JSON, words of its own.
 
-It repeats the last message word by word, so that a test knows what must come. Words
-in the last message steer it: `die` ends the process in the middle, `slow` makes a
-long answer with a pause at each token, `fail` answers with an error of its own.
+It repeats the last message word by word, so that a test knows what must come; calls in
+it the real engine's code finds. Words in the last message steer it: `die` ends the
+process in the middle, `slow` makes a long answer with a pause at each token, `fail`
+answers with an error of its own.
 """
 
 import asyncio
 import json
 import os
+import re
 import sys
 import time
+
+from finetune_kit.engines.tinygpt.calls import Caller
 
 CONTEXT = 64
 WORDS_PER_SECOND = 100
@@ -39,33 +43,35 @@ def refusal(messages, prompt_tokens):
     return None
 
 
-async def answer(id, messages, sampling):
-    text = messages[-1]["content"]
+async def answer(id, asked):
+    choice = asked.get("tool_choice", {"mode": "none"})
+    names = choice["names"] if choice["mode"] != "none" else ()
+    caller = Caller(names, parallel=asked.get("parallel_tool_calls"))
+    slow = "slow" in asked["messages"][-1]["content"]
+    for line in caller.lines(said(asked["messages"], asked["sampling"], slow)):
+        say(id=id, **line)
+        await asyncio.sleep(1 / WORDS_PER_SECOND if slow else 0)
+
+
+def said(messages, sampling, slow):
     prompt_tokens = sum(len(m["content"].split()) + 3 for m in messages)
     if error := refusal(messages, prompt_tokens):
-        say(id=id, event="error", **error)
+        yield {"event": "error", **error}
         return
-    slow = "slow" in text
-    words = ["drip"] * 300 if slow else text.split()
+    text = "drip" + " drip" * 299 if slow else messages[-1]["content"]
+    words = re.findall(r"\s*\S+", text)
     limit = sampling["max_tokens"] or len(words)
     made = 0
     for word in words[:limit]:
-        if word == "die":
+        if word.strip() == "die":
             os._exit(3)  # at once: the thread that reads would hold it up
-        if word in sampling["stop"]:
+        if word.strip() in sampling["stop"]:
             break
-        spelled = word if made == 0 else " " + word
-        say(id=id, event="token", **token(spelled, sampling["top_logprobs"]))
+        yield {"event": "token", **token(word, sampling["top_logprobs"])}
         made += 1
-        await asyncio.sleep(1 / WORDS_PER_SECOND if slow else 0)
     reason = "length" if made == limit < len(words) else "stop"
-    say(
-        id=id,
-        event="end",
-        finish_reason=reason,
-        prompt_tokens=prompt_tokens,
-        completion_tokens=made,
-    )
+    counts = {"prompt_tokens": prompt_tokens, "completion_tokens": made}
+    yield {"event": "end", "finish_reason": reason, **counts}
 
 
 async def serve():
@@ -77,9 +83,7 @@ async def serve():
             if task := tasks.pop(asked["id"], None):
                 task.cancel()
             continue
-        tasks[asked["id"]] = asyncio.create_task(
-            answer(asked["id"], asked["messages"], asked["sampling"])
-        )
+        tasks[asked["id"]] = asyncio.create_task(answer(asked["id"], asked))
 
 
 def main():

@@ -22,7 +22,7 @@ from finetune_kit.engines.contract import Metrics
 from finetune_kit.engines.tinygpt import tokenizer, weights
 from finetune_kit.engines.tinygpt.chat import encode_example, encode_prompt
 from finetune_kit.engines.tinygpt.model import Parameters
-from finetune_kit.engines.tinygpt.sample import Sampling, generate
+from finetune_kit.engines.tinygpt.sample import Reader, Sampling, generate
 from finetune_kit.engines.tinygpt.train import Settings, Training, evaluate
 from finetune_kit.evaluate import proverb_graders, read_jsonl, wilson
 
@@ -75,14 +75,14 @@ class Run:
 def answers(p: Parameters, questions: Sequence[str], system: str) -> list[str]:
     """Greedy answers, as `temperature=0` gives them."""
     tok = tokenizer.load()
-    settings = Sampling(max_tokens=80, temperature=0)
+    reader, settings = Reader(p), Sampling(max_tokens=80, temperature=0)
     found = []
     for question in questions:
         messages = [
             {"role": "system", "content": system},
             {"role": "user", "content": question},
         ]
-        steps = generate(p, encode_prompt(tok, messages), settings)
+        steps = generate(reader, encode_prompt(tok, messages), settings)
         found.append(tok.decode(s.token for s in steps if s.token != tokenizer.END))
     return found
 

@@ -29,7 +29,6 @@ __all__ = [
     "connect",
     "convert",
     "cost_calculator",
-    "draws",
     "duplicates",
     "estimate",
     "example_browser",
@@ -84,7 +83,6 @@ _HOMES = {
     "compare": "finetune_kit.evaluate",
     "convert": "finetune_kit.dataset.convert",
     "cost_calculator": "finetune_kit.display.widgets.cost_calculator",
-    "draws": "finetune_kit.evaluate",
     "duplicates": "finetune_kit.dataset.duplicates",
     "estimate": "finetune_kit.jobs.guard",
     "example_browser": "finetune_kit.display.widgets.example_browser",
@@ -152,7 +150,6 @@ if TYPE_CHECKING:
     from finetune_kit.evaluate import (
         ask,
         compare,
-        draws,
         pieces,
         proverb_graders,
         read_jsonl,

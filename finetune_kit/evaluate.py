@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         ChatCompletionUserMessageParam,
     )
 
-WORKERS = 4  # questions on the way at once
+WORKERS = 16  # questions on the way at once
 MAX_TOKENS = 80  # of an answer; one that rambles on is cut there
 Z95 = 1.959964  # the 97.5 % point of the normal distribution
 RESAMPLES = 2000
@@ -88,23 +88,6 @@ def replies(
         return list(pool.map(answer, questions))
 
 
-def draws(
-    client: OpenAI,
-    request: Mapping[str, Any],
-    temperatures: Iterable[float],
-    n: int = 3,
-    seed: int | None = None,
-) -> Table:
-    """A row a temperature: ``n`` answers to one chat ``request`` (model, messages)."""
-    rows = []
-    for temperature in temperatures:
-        chances = {"temperature": temperature, "n": n, "seed": seed}
-        settings = {"max_tokens": MAX_TOKENS, **request, **chances}
-        found = client.chat.completions.create(**settings).choices
-        rows.append([temperature, *(choice.message.content for choice in found)])
-    return Table(["temperature", *(f"answer {k + 1}" for k in range(n))], rows)
-
-
 def pieces(stream: Iterable[ChatCompletionChunk]) -> Table:
     """What a chat stream with ``logprobs=True`` brought, and how likely each piece was.
 
@@ -114,10 +97,7 @@ def pieces(stream: Iterable[ChatCompletionChunk]) -> Table:
     tokens = [token for found in brought if found for token in found.content or ()]
     if not tokens:
         raise ValueError("This stream has no logprobs: ask for them, logprobs=True.")
-    # the local model's marks, such as that of a capital letter, write nothing
-    rows = [
-        [token.token, math.exp(token.logprob)] for token in tokens if token.bytes != []
-    ]
+    rows = [[token.token, math.exp(token.logprob)] for token in tokens]
     return Table(["piece", "probability"], rows)
 
 

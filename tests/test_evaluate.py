@@ -8,7 +8,6 @@ from finetune_kit.evaluate import (
     ask,
     bootstrap,
     compare,
-    draws,
     pieces,
     proverb_graders,
     read_jsonl,
@@ -188,13 +187,6 @@ def test_a_stream_without_logprobs_is_refused(client):
     stream = client.chat.completions.create(**REQUEST, stream=True)
     with pytest.raises(ValueError, match="logprobs=True"):
         pieces(stream)
-
-
-def test_draws_at_temperature_0_are_all_the_same_and_repeat_with_the_seed(client):
-    table = draws(client, REQUEST, (0, 1.5), n=2, seed=7)
-    assert table.columns == ["temperature", "answer 1", "answer 2"]
-    assert table.rows[0][1] == table.rows[0][2]
-    assert draws(client, REQUEST, (0, 1.5), n=2, seed=7).rows == table.rows
 
 
 def test_replies_are_whole_messages_in_the_order_of_the_questions(client):

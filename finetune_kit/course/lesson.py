@@ -157,7 +157,7 @@ class Lesson:
                     **settings,
                 )
                 done.keep(job)
-            return finetune_kit.follow(self.client, job)
+            return finetune_kit.follow(self.client, job, log=card is None)
 
     def _lost(self, job: FineTuningJob) -> bool:
         """Whether the model that the job made was deleted."""

@@ -10,9 +10,12 @@ from typing import Any, Literal
 
 TEXT_WIDTH = 100  # characters of the text twin, fixed so that outputs can be compared
 LEAST_WIDTH = 20  # of a column of running text
-BORDER = "border:1px solid rgba(128,128,128,.45)"
-HEAD = f"{BORDER};padding:.3em .7em;background:rgba(128,128,128,.15)"
-CELL = f"{BORDER};padding:.3em .7em;vertical-align:top;max-width:26em"
+# Rules belong to rows and padding to the page: styles in each cell made half of the
+# size of a notebook's outputs.
+ROW = "border-bottom:1px solid rgba(128,128,128,.45)"
+HEAD = f"{ROW};background:rgba(128,128,128,.15)"
+LONG = "max-width:26em;vertical-align:top;"  # where a text takes several lines
+ONE_LINE = 40  # characters
 
 
 @dataclass
@@ -30,15 +33,20 @@ class Table:
 
     def _repr_html_(self) -> str:
         head = "".join(
-            f'<th scope="col" style="{HEAD};text-align:{self._side(index)}">'
+            f'<th scope="col" style="text-align:{self._side(index)}">'
             f"{html.escape(name)}</th>"
             for index, name in enumerate(self.columns)
         )
-        body = "".join(f"<tr>{self._cells(row)}</tr>" for row in self.rows)
+        texts = [_text(value) for row in self.rows for value in row]
+        style = LONG if any(len(text) > ONE_LINE for text in texts) else ""
+        body = "".join(
+            f'<tr style="{ROW}">{self._cells(row, style)}</tr>' for row in self.rows
+        )
         note = f'<div style="opacity:.8">{html.escape(self.note)}</div>'
         return (
-            '<table style="border-collapse:collapse;line-height:1.4">'
-            f"{self._caption()}<thead><tr>{head}</tr></thead>"
+            '<table cellpadding="6" style="border-collapse:collapse;line-height:1.4">'
+            f"{self._caption()}<thead>"
+            f'<tr style="{HEAD}">{head}</tr></thead>'
             f"<tbody>{body}</tbody></table>{note if self.note else ''}"
         )
 
@@ -47,9 +55,9 @@ class Table:
         text = html.escape(self.caption)
         return f'<caption style="{style}">{text}</caption>' if self.caption else ""
 
-    def _cells(self, row: Sequence[Any]) -> str:
+    def _cells(self, row: Sequence[Any], style: str) -> str:
         return "".join(
-            f'<td style="{CELL};text-align:{self._side(index)}">'
+            f'<td style="{style}text-align:{self._side(index)}">'
             f"{html.escape(_text(value))}</td>"
             for index, value in enumerate(row)
         )

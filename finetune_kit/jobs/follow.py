@@ -24,15 +24,16 @@ LOCAL_SECONDS, REMOTE_SECONDS = 0.2, 5.0  # between two looks at the job
 _told: dict[str, set[str]] = {}  # API and job -> events printed by this process
 
 
-def follow(client: OpenAI, job: FineTuningJob | str) -> FineTuningJob:
+def follow(client: OpenAI, job: FineTuningJob | str, log: bool = True) -> FineTuningJob:
     """Show the job's progress until it ends; return the job as it is then.
 
     An interrupt (Ctrl-C, the notebook's stop button) ends only the watching and
     returns the unfinished job. Call it again, now or after a restart, to go on; no
-    event is told twice. A failed job is shown with what to do, not raised.
+    event is told twice. A failed job is shown with what to do, not raised. In a
+    notebook, ``log`` says whether the card lists the events.
     """
     id_ = job if isinstance(job, str) else job.id
-    screen = _screen(f"{client.base_url} {id_}")
+    screen = _screen(f"{client.base_url} {id_}", log)
     watch = _Watch(client, id_)
     try:
         while watch.look().job.status not in ENDED:
@@ -106,18 +107,20 @@ class _Lines:
 class _Live:
     """In Jupyter: one card, updated in place; its last state stays in the file."""
 
-    def __init__(self) -> None:
+    def __init__(self, log: bool) -> None:
         from IPython.display import DisplayHandle
 
+        self.log = log
         self.handle: DisplayHandle | None = None
 
     def update(self, progress: Progress) -> None:
         from IPython.display import display
 
+        shown = card(progress, self.log)
         if self.handle is None:
-            self.handle = display(card(progress), display_id=True)  # type: ignore[no-untyped-call]
+            self.handle = display(shown, display_id=True)  # type: ignore[no-untyped-call]
         else:
-            self.handle.update(card(progress))  # type: ignore[no-untyped-call]
+            self.handle.update(shown)  # type: ignore[no-untyped-call]
 
     finish = update
 
@@ -130,7 +133,8 @@ class _Quiet(_Live):
     finish = _Live.update
 
 
-def _screen(id_: str) -> _Lines | _Live:
+def _screen(id_: str, log: bool) -> _Lines | _Live:
     if not in_notebook():
         return _Lines(id_)
-    return _Quiet() if os.environ.get("FINETUNE_KIT_DETERMINISTIC") else _Live()
+    quiet = os.environ.get("FINETUNE_KIT_DETERMINISTIC")
+    return _Quiet(log) if quiet else _Live(log)

@@ -12,6 +12,7 @@ from typing_extensions import TypedDict
 
 from finetune_kit.localapi import housekeeping
 from finetune_kit.localapi.clock import DeterministicClock
+from finetune_kit.localapi.faults import Faults
 from finetune_kit.localapi.ids import DeterministicIds
 from finetune_kit.localapi.keys import require_admin
 from finetune_kit.localapi.kit import Kit, kit_of
@@ -64,6 +65,7 @@ async def reset(request: Request) -> JSONResponse:
     for folder in kit.home.contents:
         shutil.rmtree(folder, ignore_errors=True)
     kit.home.make()
+    kit.faults = Faults()
     if kit.settings.deterministic:  # a fresh workspace: the same story again
         kit.ids, kit.clock = DeterministicIds(0), DeterministicClock()
         kit.store.set_fact("starts", 1)

@@ -86,7 +86,6 @@ def create(kit: Kit) -> Starlette:
             HTTPException: _http_error,
             OSError: _storage_error,
             sqlite3.Error: _storage_error,
-            Exception: _unexpected,
         },
         lifespan=lifespan,
     )
@@ -118,14 +117,6 @@ def _storage_error(request: Request, error: Exception) -> JSONResponse:
         raise error
     log.error("request %s: %s", request.state.request_id, error)
     return refusal.response()
-
-
-def _unexpected(request: Request, error: Exception) -> JSONResponse:
-    log.error("request %s failed", request.state.request_id)
-    response = errors.unexpected(request.state.request_id).response()
-    # Outermost in Starlette: this reply does not pass the front door any more.
-    response.headers["x-request-id"] = request.state.request_id
-    return response
 
 
 def _warm_up() -> None:

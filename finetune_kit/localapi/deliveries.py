@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import json
 import logging
-import threading
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +16,7 @@ from sqlite3 import Connection, Row
 from typing import Any
 
 from finetune_kit.localapi.kit import Kit
+from finetune_kit.localapi.rounds import Rounds
 
 EVENT_TYPES = (
     "fine_tuning.job.succeeded",
@@ -110,44 +110,23 @@ def _signature(secret: str, signed: bytes) -> str:
     return f"v1,{base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode()}"
 
 
-class Deliveries:
-    """Sends what is due, in a thread of its own, again until it is taken."""
+class Deliveries(Rounds):
+    """Sends what is due in each round, again until it is taken."""
 
     def __init__(self, kit: Kit) -> None:
+        super().__init__("webhooks", _TIMEOUT)
         self._kit = kit
-        self._awake = threading.Event()
-        self._closing = False
-        self._thread = threading.Thread(target=self._run, name="webhooks", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def wake(self) -> None:
-        self._awake.set()
-
-    def close(self) -> None:
+    def close(self, seconds: float | None = _CLOSING) -> None:
         """What is not delivered yet is sent by the next server."""
-        self._closing = True
-        self.wake()
-        self._thread.join(_CLOSING)
+        super().close(seconds)
 
-    def _run(self) -> None:
-        while not self._closing:
-            try:
-                pause = self._send_due()
-            except Exception:  # a full disk, say: there will be room again
-                log.exception("webhooks cannot be sent")
-                pause = _TIMEOUT
-            self._awake.wait(pause)
-            self._awake.clear()
-
-    def _send_due(self) -> float | None:
-        """Send what is due; seconds until there is something again."""
+    def look(self) -> float | None:
         due = self._kit.store.all(
             "SELECT * FROM webhook_deliveries WHERE due <= ? ORDER BY seq", time.time()
         )
         for delivery in due:
-            if not self._closing:
+            if not self.closing:
                 self._deliver(delivery)
         row = self._kit.store.one("SELECT min(due) AS due FROM webhook_deliveries")
         if row is None or row["due"] is None:

@@ -1,8 +1,9 @@
 """Lessons in failure: errors of the service, on request, under `/_kit/faults`.
 
 `POST {"fault": "overloaded", "times": 2, "path": "/v1/chat"}` makes the next two
-requests of the same key under that path fail. Off unless asked for; nothing that the
-server keeps is touched.
+requests of the same key under that path fail. `moderation_block`, `crash` and
+`slow_queue` strike the next job that the key creates instead (`job_faults.py`). Off
+unless asked for; nothing that the server keeps is touched.
 """
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from finetune_kit.localapi import keys
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.keys import ORGANIZATION_ID
 from finetune_kit.localapi.kit import kit_of
+from finetune_kit.localapi.limits import LEARN_MORE
 from finetune_kit.localapi.requests import body, integer_in
 
 Name = Literal[
@@ -27,7 +29,11 @@ Name = Literal[
     "overloaded",
     "explore_plan",
     "not_eligible",
+    "moderation_block",
+    "crash",
+    "slow_queue",
 ]
+OF_JOBS = ("moderation_block", "crash", "slow_queue")
 
 
 class FaultParams(TypedDict):
@@ -35,6 +41,7 @@ class FaultParams(TypedDict):
     times: NotRequired[int]
     path: NotRequired[str]  # the beginning of the paths that fail
     retry_after_ms: NotRequired[int]
+    seconds: NotRequired[int]  # that a slow queue lasts
 
 
 @dataclass(frozen=True)
@@ -53,8 +60,8 @@ _KINDS: dict[str, _Kind] = {
         429,
         "requests",
         "rate_limit_exceeded",
-        f"Rate limit reached in organization {ORGANIZATION_ID} on requests per min "
-        "(RPM): Limit 3, Used 3, Requested 1. Please try again in 20s.",
+        f"Rate limit reached for organization {ORGANIZATION_ID} on requests per min "
+        f"(RPM): Limit 3, Used 3, Requested 1. Please try again in 20s. {LEARN_MORE}",
         True,
     ),
     "slow_down": _Kind(
@@ -105,7 +112,7 @@ _KINDS: dict[str, _Kind] = {
         False,
     ),
 }
-_NOTE = " (A lesson of finetune-kit: asked for under /_kit/faults.)"
+NOTE = " (A lesson of finetune-kit: asked for under /_kit/faults.)"
 _MOST = 1000
 
 
@@ -115,6 +122,7 @@ class Fault:
     times: int
     path: str
     retry_after_ms: int
+    seconds: int
 
     def shown(self) -> dict[str, Any]:
         return {
@@ -122,6 +130,7 @@ class Fault:
             "times": self.times,
             "path": self.path,
             "retry_after_ms": self.retry_after_ms,
+            "seconds": self.seconds,
         }
 
     def error(self) -> ApiError:
@@ -132,7 +141,7 @@ class Fault:
             headers = {"retry-after-ms": str(self.retry_after_ms)}
         return ApiError(
             kind.status,
-            kind.message + _NOTE,
+            kind.message + NOTE,
             kind.type,
             code=kind.code,
             headers=headers,
@@ -140,10 +149,11 @@ class Fault:
 
 
 class Faults:
-    """What each key has asked for. Used by the event loop alone."""
+    """What each key has asked for. Changed by the event loop alone."""
 
     def __init__(self) -> None:
         self._waiting: dict[str, list[Fault]] = {}
+        self._of_jobs: dict[str, Fault] = {}
 
     def add(self, owner: str, fault: Fault) -> None:
         self._waiting.setdefault(owner, []).append(fault)
@@ -157,11 +167,25 @@ class Faults:
     def strike(self, owner: str, path: str) -> None:
         """Raise the first fault that waits for such a request, if any."""
         for fault in self.of(owner):
-            if path.startswith(fault.path):
-                fault.times -= 1
-                if fault.times == 0:
-                    self._waiting[owner].remove(fault)
+            if fault.name not in OF_JOBS and path.startswith(fault.path):
+                self._use(owner, fault)
                 raise fault.error()
+
+    def strike_job(self, owner: str, job_id: str) -> None:
+        """Let the first fault that waits for a job have this one, if any."""
+        for fault in self.of(owner):
+            if fault.name in OF_JOBS:
+                self._use(owner, fault)
+                self._of_jobs[job_id] = fault
+                return
+
+    def of_job(self, job_id: str) -> Fault | None:
+        return self._of_jobs.get(job_id)
+
+    def _use(self, owner: str, fault: Fault) -> None:
+        fault.times -= 1
+        if fault.times == 0:
+            self._waiting[owner].remove(fault)
 
 
 async def add_fault(request: Request) -> JSONResponse:
@@ -171,9 +195,11 @@ async def add_fault(request: Request) -> JSONResponse:
         document.get("times", 1),
         document.get("path", "/v1/"),
         document.get("retry_after_ms", 20),
+        document.get("seconds", 20),
     )
     integer_in(fault.times, "times", 1, _MOST)
     integer_in(fault.retry_after_ms, "retry_after_ms", 0, 120_000)
+    integer_in(fault.seconds, "seconds", 1, 3600)
     kit_of(request).faults.add(keys.owner(request), fault)
     return await list_faults(request)
 

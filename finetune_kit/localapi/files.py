@@ -18,7 +18,7 @@ from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.front import UPLOAD_LIMIT
 from finetune_kit.localapi.kit import Kit, kit_of
 from finetune_kit.localapi.paging import ascending, page
-from finetune_kit.localapi.requests import unknown_parameter
+from finetune_kit.localapi.requests import require_form, unknown_parameter
 
 _FIELDS = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
 
@@ -54,12 +54,7 @@ def record(
 
 async def create_file(request: Request) -> JSONResponse:
     """Multipart: Starlette spools the part to disk, so memory stays constant."""
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise ApiError(
-            400,
-            "This endpoint takes a multipart/form-data body with the fields 'file' and "
-            "'purpose'.",
-        )
+    require_form(request, "the fields 'file' and 'purpose'")
     async with request.form(max_files=1, max_fields=8) as form:
         return await _accept(request, form)
 
@@ -117,11 +112,20 @@ async def retrieve_file(request: Request) -> JSONResponse:
 
 
 async def file_content(request: Request) -> FileResponse:
+    """Always the whole: Starlette refuses a faulty Range in words of its own."""
     row = _own_or_404(request)
+    path, headers = kit_of(request).home.file(row["id"]), request.scope["headers"]
+    request.scope["headers"] = [each for each in headers if each[0] != b"range"]
+    try:
+        found = path.stat()
+    except FileNotFoundError:  # deleted in this moment, or from the disk
+        raise _no_such_file(row["id"]) from None
     return FileResponse(
-        kit_of(request).home.file(row["id"]),
+        path,
+        headers={"accept-ranges": "none"},
         media_type="application/octet-stream",
         filename=row["filename"],
+        stat_result=found,
     )
 
 
@@ -138,8 +142,12 @@ def _own_or_404(request: Request, file_id: str = "") -> Row:
     wanted = file_id or request.path_params["file_id"]
     row = find(kit_of(request), keys.owner(request), wanted)
     if row is None:
-        raise ApiError(404, f"No such File object: {wanted}", param="id")
+        raise _no_such_file(wanted)
     return row
+
+
+def _no_such_file(file_id: str) -> ApiError:
+    return ApiError(404, f"No such File object: {file_id}", param="id")
 
 
 def shown(row: Row) -> dict[str, Any]:

@@ -5,10 +5,12 @@ Plain ASGI, since Starlette's BaseHTTPMiddleware costs a task per request.
 
 import base64
 import binascii
+import logging
 import time
 from collections.abc import Mapping
 from urllib.parse import quote
 
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from finetune_kit.localapi import errors, keys, limits
@@ -20,6 +22,8 @@ from finetune_kit.localapi.requests import JSON_LIMIT
 UPLOAD_LIMIT = 512 * 2**20  # bytes of a file (contract 1.1)
 _FORM_OVERHEAD = 2**16  # boundaries and part headers around the file
 _PROTECTED = ("/v1/", "/_kit/")
+
+log = logging.getLogger(__name__)
 
 
 class Front:
@@ -44,9 +48,12 @@ class Front:
         scope["path"] = scope["path"].rstrip("/") or "/"
         state = scope.setdefault("state", {})
         state["request_id"] = self.kit.ids.new("req_")
+        answered = False
 
         async def signed_send(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
+                answered = True
                 elapsed = round((time.perf_counter() - started) * 1000)
                 owner = state.get("owner")
                 limited = self.kit.limits.headers(owner) if owner else {}
@@ -78,6 +85,14 @@ class Front:
             await self.app(scope, bounded, signed_send)
         except ApiError as error:
             await error.response()(scope, receive, signed_send)
+        except ClientDisconnect:
+            pass  # nobody reads an answer
+        except Exception:
+            log.error("request %s failed", state["request_id"])
+            if not answered:
+                unexpected = errors.unexpected(state["request_id"])
+                await unexpected.response()(scope, receive, signed_send)
+            raise  # the server logs the traceback
 
     def _charge(self, owner: str, path: str, content_length: int) -> None:
         """Raises the ApiError of a limit that is reached, or of a lesson."""

@@ -284,6 +284,7 @@ def record(
         "integrations": json.dumps(integrations),
     }
     names, marks = ", ".join(row), ", ".join("?" * len(row))
+    kit.faults.strike_job(owner, job_id)
     with kit.store.transaction() as db:
         db.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", tuple(row.values()))
         for message in messages:

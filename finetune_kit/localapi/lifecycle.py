@@ -10,7 +10,6 @@ import logging
 import math
 import shutil
 import subprocess
-import threading
 import time
 from pathlib import Path
 from sqlite3 import Row
@@ -19,6 +18,7 @@ from typing import Any
 from finetune_kit.engines import contract
 from finetune_kit.localapi import (
     fine_tune_story,
+    job_faults,
     orders,
     outcome,
     storage,
@@ -28,6 +28,7 @@ from finetune_kit.localapi import (
 from finetune_kit.localapi.ids import is_fine_tune
 from finetune_kit.localapi.kit import Kit
 from finetune_kit.localapi.positions import Positions
+from finetune_kit.localapi.rounds import Rounds
 from finetune_kit.localapi.runner import write_json
 from finetune_kit.localapi.story import ACTIVE, OvertakenError, Story, story
 from finetune_kit.localapi.turns import Turns
@@ -41,31 +42,21 @@ EACH = 1  # job of one user trains at a time
 _MAX_STARTS = 3  # of a job's worker, before its loss fails the job
 
 
-class Lifecycle:
-    """Moves every active job one step on, again and again, until closed."""
+class Lifecycle(Rounds):
+    """Moves every active job one step on in each round."""
 
     def __init__(self, kit: Kit) -> None:
+        super().__init__("jobs", _INTERVAL_AFTER_FAULT)
         self._kit = kit
-        self._awake = threading.Event()
-        self._closing = False
         self._validators: dict[str, subprocess.Popen[bytes]] = {}
         self._validation_turns, self._training_turns = Turns(), Turns()
         self._positions = Positions(kit)
         self._stints: dict[str, tuple[float, int]] = {}  # job -> (since, at step)
         self._since: dict[tuple[str, str], float] = {}  # (job, status) -> monotonic
-        self._thread = threading.Thread(target=self._run, name="jobs", daemon=True)
 
-    def start(self) -> None:
-        self._thread.start()
-
-    def wake(self) -> None:
-        self._awake.set()
-
-    def close(self) -> None:
+    def close(self, seconds: float | None = None) -> None:
         """Stop looking after jobs; their workers go on."""
-        self._closing = True
-        self.wake()
-        self._thread.join()
+        super().close(seconds)
         for process in self._validators.values():
             process.kill()
             process.wait()
@@ -100,18 +91,7 @@ class Lifecycle:
             f"SELECT * FROM jobs WHERE status IN ({marks}) ORDER BY seq", *ACTIVE
         )
 
-    def _run(self) -> None:
-        while not self._closing:
-            try:
-                pause = _INTERVAL if self._look_at_all() else None
-            except Exception:  # a full disk, say: jobs go on when there is room again
-                log.exception("jobs cannot be looked after")
-                pause = _INTERVAL_AFTER_FAULT
-            self._awake.wait(pause)
-            self._awake.clear()
-
-    def _look_at_all(self) -> bool:
-        """One round; True if there is something to look at soon."""
+    def look(self) -> float | None:
         at_work = self._kit.runner.at_work()  # before their last lines are read
         active = self.active_jobs()
         for job in active:
@@ -128,7 +108,7 @@ class Lifecycle:
             self._kit.runner.stop(job_id, save=False)
         for job_id in at_work & resting:
             self._kit.runner.stop(job_id, save=True)
-        return bool((alive - resting) | at_work)
+        return _INTERVAL if (alive - resting) | at_work else None
 
     def _guarded(self, job: Row, act: Any) -> None:
         """A fault of ours fails one job, with a reason, and not the server."""
@@ -157,20 +137,22 @@ class Lifecycle:
         elif job["status"] == "paused" and (lines := self._new_lines(job)):
             self._tell(job, lines)
 
-    def _waited(self, job: Row, seconds: float) -> bool:
-        """Has the job been in its state for so long (by this server's knowledge)?"""
-        since = self._since.get((job["id"], job["status"]), time.monotonic())
-        return time.monotonic() - since >= seconds
+    def _waited(self, job: Row) -> float:
+        """Seconds that the job has been in its state, by this server's knowledge."""
+        now = time.monotonic()
+        return now - self._since.get((job["id"], job["status"]), now)
 
     def _validate(self, job: Row) -> None:
         folder = self._kit.home.job(job["id"])
         found = validation.findings(folder)
         if found is None:
             self._check_validator(job)
-        elif not self._waited(job, self._kit.settings.pace.validating):
+        elif self._waited(job) < self._kit.settings.pace.validating:
             return
         elif error := found["error"]:
             self._fail(job, error["code"], error["message"], error["param"])
+        elif blocked := job_faults.block(self._kit.faults.of_job(job["id"])):
+            self._fail(job, *blocked)
         elif is_fine_tune(job["id"]):
             self._queue_fine_tune(job)
         else:
@@ -221,19 +203,31 @@ class Lifecycle:
         running = [job for job in active if job["status"] == "running"]
         # A cancelled job's worker holds its slot until it has ended.
         busy = {job["id"] for job in running} | self._kit.runner.at_work()
+        held = self._held(active)
         queued = [
             job
             for job in active
             if job["status"] == "queued"
             and job["id"] not in busy  # paused and resumed, and still saving
-            and self._waited(job, self._kit.settings.pace.queued)
+            and job["id"] not in held
+            and self._waited(job) >= self._kit.settings.pace.queued
         ]
         places = self._kit.runner.slots - len(busy)
         starting = self._training_turns.next(queued, running, places, EACH)
         rest = [job for job in queued if job not in starting]
         line = self._training_turns.line(rest, [*running, *starting])
-        self._positions.tell(line)
+        self._positions.tell(held | {job["id"]: n for n, job in enumerate(line)})
         return starting
+
+    def _held(self, active: list[Row]) -> dict[str, int]:
+        """Queued jobs that a lesson keeps waiting -> how many seem to be before."""
+        held = {}
+        for job in active:
+            seconds = job_faults.queue_seconds(self._kit.faults.of_job(job["id"]))
+            left = seconds - self._waited(job)
+            if job["status"] == "queued" and left > 0:
+                held[job["id"]] = job_faults.place(left, seconds)
+        return held
 
     def _start(self, job: Row) -> None:
         folder = self._kit.home.job(job["id"])
@@ -259,8 +253,11 @@ class Lifecycle:
             lines = self._new_lines(job)  # what it wrote just before it ended
             if not lines:
                 self._start_again(job)
+        lines, crashed = job_faults.crash(self._kit.faults.of_job(job["id"]), lines)
         if lines:
             self._tell(job, lines)
+        if crashed:
+            self._fail(job, *crashed)
 
     def _tell(self, job: Row, lines: list[dict[str, Any]]) -> None:
         with story(self._kit, job["id"], job["status"]) as told:

@@ -23,6 +23,7 @@ from finetune_kit.localapi.requests import body, integer_in
 PER_MINUTE = {"requests": 120_000, "tokens": 40_000_000}
 _MOST = 10**9
 _BYTES_PER_TOKEN = 4  # the service too estimates from the length, before it counts
+LEARN_MORE = "Visit https://platform.openai.com/account/rate-limits to learn more."
 _ABBREVIATIONS = {"requests": "RPM", "tokens": "TPM"}
 
 
@@ -99,9 +100,9 @@ def duration(seconds: float) -> str:
 def _reached(kind: str, limit: int, amount: int, level: float) -> ApiError:
     wait = (amount - level) * 60 / limit
     message = (
-        f"Rate limit reached in organization {ORGANIZATION_ID} on {kind} per min "
+        f"Rate limit reached for organization {ORGANIZATION_ID} on {kind} per min "
         f"({_ABBREVIATIONS[kind]}): Limit {limit}, Used {limit - int(level)}, "
-        f"Requested {amount}. Please try again in {duration(wait)}."
+        f"Requested {amount}. Please try again in {duration(wait)}. {LEARN_MORE}"
     )
     headers = {"x-should-retry": "false"}
     if amount <= limit:

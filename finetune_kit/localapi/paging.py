@@ -1,5 +1,6 @@
 """Lists with a cursor: `after`, `limit`, `has_more`; newest first."""
 
+import re
 from collections.abc import Callable
 from sqlite3 import Row
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ from starlette.requests import Request
 
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.file_rules import not_one_of
+from finetune_kit.localapi.job_rules import refuse_metadata
 from finetune_kit.localapi.kit import kit_of
 from finetune_kit.localapi.requests import integer_in
 
@@ -78,15 +80,21 @@ def ascending(
 def metadata_filter(request: Request, table: str) -> tuple[str, tuple[str, ...]]:
     """SQL and its values for `metadata[key]=value` and `metadata=null` of a query."""
     where, values = "", list[str]()
-    for name, value in request.query_params.multi_items():
-        if name == "metadata" and value == "null":
-            where += " AND metadata IS NULL"
-        elif name.startswith("metadata[") and name.endswith("]"):
-            where += (
-                f" AND EXISTS (SELECT 1 FROM json_each({table}.metadata) AS pair"
-                " WHERE pair.key = ? AND pair.value = ?)"
-            )
-            values += [name.removeprefix("metadata[").removesuffix("]"), value]
+    asked = request.query_params
+    if asked.get("metadata") == "null":
+        where = " AND metadata IS NULL"
+    pairs = {
+        name.removeprefix("metadata[").removesuffix("]"): value
+        for name, value in asked.items()
+        if name.startswith("metadata[") and name.endswith("]")
+    }
+    refuse_metadata(pairs)
+    for key, value in pairs.items():
+        where += (
+            f" AND EXISTS (SELECT 1 FROM json_each({table}.metadata) AS pair"
+            " WHERE pair.key = ? AND pair.value = ?)"
+        )
+        values += [key, value]
     return where, tuple(values)
 
 
@@ -94,14 +102,13 @@ def _limit(request: Request, default: int, maximum: int) -> int:
     text = request.query_params.get("limit")
     if text is None:
         return default
-    try:
-        limit = int(text)
-    except ValueError:
+    if not re.fullmatch("-?[0-9]{1,18}", text):
         raise ApiError(
             400,
             "Invalid type for 'limit': expected an integer, but got a string instead.",
             param="limit",
             code="invalid_type",
-        ) from None
+        )
+    limit = int(text)
     integer_in(limit, "limit", 1, maximum)
     return limit

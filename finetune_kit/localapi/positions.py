@@ -1,7 +1,5 @@
 """Where a waiting job stands in the queue, told as an event whenever it changes."""
 
-from sqlite3 import Row
-
 from finetune_kit.localapi import wording
 from finetune_kit.localapi.kit import Kit
 from finetune_kit.localapi.story import OvertakenError, story
@@ -14,9 +12,8 @@ class Positions:
         self._kit = kit
         self._told: dict[str, int] = {}  # job -> how many are served before it
 
-    def tell(self, line: list[Row]) -> None:
-        """`line`: the jobs that must wait, in the order in which they will start."""
-        now = {job["id"]: place for place, job in enumerate(line)}
+    def tell(self, now: dict[str, int]) -> None:
+        """`now`: the jobs that must wait, and how many are served before each."""
         for job_id, place in now.items():
             if self._told.get(job_id) != place:
                 self._tell(job_id, place)

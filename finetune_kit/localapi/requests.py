@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cache, wraps
 from typing import Any, NamedTuple
 
+from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
 from finetune_kit.localapi.errors import ApiError
@@ -94,6 +95,20 @@ async def json_object(request: Request) -> dict[str, Any]:
             code="invalid_type",
         )
     return document
+
+
+def require_form(request: Request, fields: str) -> None:
+    """Refuse a body that is no multipart form in UTF-8; `fields` it should have."""
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    if kind != b"multipart/form-data":
+        raise ApiError(
+            400, f"This endpoint takes a multipart/form-data body with {fields}."
+        )
+    charset = options.get(b"charset", b"utf-8").decode("latin-1")
+    if charset.lower() not in ("utf-8", "utf8", "us-ascii"):
+        raise ApiError(
+            400, f"The form is said to be written in '{charset}'. Write it in UTF-8."
+        )
 
 
 def check(document: dict[str, Any], schema: Any) -> None:

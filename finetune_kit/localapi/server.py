@@ -56,7 +56,10 @@ def serve(settings: Settings) -> None:
     try:
         lock.acquire(timeout=_HANDING_OVER)
     except Timeout:
-        raise StartError(f"A server runs already on {home.workspace}.") from None
+        raise StartError(
+            f"A server runs already on {home.workspace}. Stop it with `finetune-kit "
+            "stop`, or choose another workspace with --home."
+        ) from None
     with lock:
         _log_to(home.log)
         _empty(home.temporary)

@@ -297,7 +297,9 @@ class Store:
 
     def _back_up(self, connection: sqlite3.Connection, version: int) -> None:
         """A copy beside the database, for those who go back to an older program."""
-        target = sqlite3.connect(self.path.with_suffix(f".before-{version + 1}"))
+        path = self.path.with_suffix(f".before-{version + 1}")
+        path.touch(mode=0o600)
+        target = sqlite3.connect(path)
         with contextlib.closing(target):
             connection.backup(target)
 

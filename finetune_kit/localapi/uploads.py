@@ -23,6 +23,7 @@ from finetune_kit.localapi.requests import (
     body,
     from_sdk,
     integer_in,
+    require_form,
     string_length_in,
     unknown_parameter,
 )
@@ -80,10 +81,7 @@ async def create_upload(request: Request) -> JSONResponse:
 
 async def add_part(request: Request) -> JSONResponse:
     kit, upload = kit_of(request), _pending(request)
-    if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-        raise ApiError(
-            400, "This endpoint takes a multipart/form-data body with the field 'data'."
-        )
+    require_form(request, "the field 'data'")
     async with request.form(max_files=1, max_fields=1) as form:
         for name in form:
             if name != "data":
@@ -110,7 +108,10 @@ async def add_part(request: Request) -> JSONResponse:
                 " VALUES (:id, :upload_id, :created_at, :bytes)",
                 part,
             )
-    except ApiError:
+    except ApiError:  # it has ended meanwhile, and `keep` made its folder anew
+        _drop_parts(kit, upload["id"])
+        raise
+    except BaseException:
         path.unlink(missing_ok=True)
         raise
     del part["bytes"]

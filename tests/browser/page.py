@@ -14,7 +14,7 @@ ALL_HAVE_RUN = """() => {
 }"""
 OUTPUT = ".jp-OutputArea-output"
 ERRORS = f"{OUTPUT}[data-mime-type='application/vnd.jupyter.error']"
-SECONDS = 120  # until something is there, on a busy machine
+SECONDS = 300  # until something is there, on a busy machine
 WINDOW = {"width": 1250, "height": 1500}
 
 

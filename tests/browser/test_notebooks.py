@@ -14,6 +14,7 @@ pytestmark = pytest.mark.browser
 
 START = ROOT / "notebooks" / "00_start_here.ipynb"
 WIDGETS = Path(__file__).with_name("widgets.ipynb")
+JUDGE = ROOT / "notebooks" / "08_use_and_judge.ipynb"
 LOSS_CHART = "Line chart of the loss"
 
 
@@ -41,6 +42,39 @@ def test_lesson_00_runs_from_the_menu_with_progress_and_chart(browser, lab, pict
     look_in_the_dark(lab, page, address, pictures, "lesson_00")
     assert page.picture(LOSS_CHART)
     page.output(re.compile("Fine-tuning .*: succeeded"))
+    page.page.close()
+
+
+def test_lesson_08_is_run_and_played_with_and_keeps_what_it_showed(
+    browser, lab, pictures
+):
+    page = NotebookPage(browser, lab.put(JUDGE))
+    page.menu("Edit", "Clear Outputs of All Cells")
+    page.run_all()
+    page.output(re.compile("Fine-tuning .*: running"))
+    page.wait_until_all_have_run()
+    assert page.errors() == 0
+    assert page.picture("Dots with 95 % intervals")
+    assert page.picture(LOSS_CHART)
+    page.type("Question", "Should I work hard?")
+    page.output("“Should I work hard?” · temperature 0")
+    page.wait_until_enabled("Ask")
+    page.type_number("Temperature", "1.2")
+    page.press("Ask", "Space")
+    warm = page.output("“Should I work hard?” · temperature 1.2")
+    page.wait_until_enabled("Ask")
+    assert "no answer" not in warm.text_content()
+    page.press("step 80", "Enter")
+    assert page.picture("Chosen: step 80.")
+    page.output("step 80: no answer")  # the clean-up has deleted that model
+    page.save()
+    page.pictures(pictures, "lesson_08_light")
+    page.restart_kernel()
+    look_in_the_dark(lab, page, lab.address(JUDGE), pictures, "lesson_08")
+    assert page.errors() == 0
+    assert page.picture("Dots with 95 % intervals")
+    assert page.picture("Chosen: step 80.")
+    page.output("“Should I work hard?” · temperature 1.2")
     page.page.close()
 
 

@@ -54,9 +54,18 @@ def test_both_models_stream_the_answers_that_they_give_in_one_piece(client, play
     ((_, *expected),) = side_by_side(client, played.models, QUESTIONS[:1], SYSTEM).rows
     assert [answer.text for answer in played.rounds[0].answers] == expected
     assert [answer.heading for answer in played.rounds[0].answers] == ["base", "tuned"]
-    assert repr(played.twin()) == repr(
-        side_by_side(client, played.models, QUESTIONS[:1], SYSTEM)
+
+
+def test_the_playgrounds_twin_goes_from_cold_to_hot_and_repeats_itself(client, job):
+    models = {"base": BASE, "tuned": job.fine_tuned_model}
+    first, again = (
+        playground(client, models, SYSTEM, QUESTIONS[0]).twin() for _ in range(2)
     )
+    assert first.rows == again.rows
+    assert [row[0] for row in first.rows] == ["0", "0.5", "1", "1.5", "2"]
+    ((_, *cold),) = side_by_side(client, models, QUESTIONS[:1], SYSTEM).rows
+    assert first.rows[0][1:] == cold
+    assert first.rows[-1][1:] != cold
 
 
 def test_stop_ends_an_answer_and_the_next_question_can_be_asked(client, played):
@@ -131,6 +140,19 @@ def test_a_chosen_checkpoint_shows_its_losses_and_its_own_answers(client, job):
     ]
     models = {"step 10": first.fine_tuned_model_checkpoint}
     assert answers.rows == side_by_side(client, models, QUESTIONS, SYSTEM).rows
+
+
+def test_a_checkpoint_that_was_deleted_says_so_in_place_of_answers(client, job):
+    deleted = client.with_options()
+    deleted.chat.completions.create = lambda **call: client.chat.completions.create(
+        **call | {"model": call["model"] + "gone"}
+    )
+    picker = checkpoint_picker(deleted, job, QUESTIONS, SYSTEM)
+    picker.choose(10)
+    _, losses, said = picker.result().parts
+    assert losses.rows[0][0] == 10
+    assert "step 10: no answer" in repr(said)
+    assert "gone" in repr(said)
 
 
 def test_the_pickers_twin_is_a_table_of_all_checkpoints(client, job):

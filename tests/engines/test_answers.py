@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from finetune_kit.engines.tinygpt import tokenizer as tokens
 from finetune_kit.engines.tinygpt import weights
-from finetune_kit.engines.tinygpt.answers import spoken
+from finetune_kit.engines.tinygpt.answers import Pieces
+from finetune_kit.engines.tinygpt.sample import Step
 
 
 class Talk:
@@ -73,7 +74,7 @@ def test_it_says_when_it_is_ready(talk: Talk) -> None:
 def test_an_answer_ends_with_its_reason_and_counts(talk: Talk) -> None:
     *tokens, end = talk.ask(sampling=greedy(max_tokens=3))
     assert end["finish_reason"] in ("length", "stop")
-    assert end["completion_tokens"] == len(tokens) <= 3
+    assert 1 <= len(tokens) <= end["completion_tokens"] <= 3  # pieces may join
     assert end["prompt_tokens"] >= 4
 
 
@@ -98,24 +99,84 @@ def test_logprobs_are_sorted_and_hold_the_greedy_token_first(talk: Talk) -> None
         assert line["logprob"] == top[0] <= 0
 
 
-def test_the_bytes_of_the_tokens_make_up_the_answer(talk: Talk) -> None:
-    only = {str(token): 100.0 for token in tokens.load().encode("Festina LENTE")}
-    drawn = {"seed": 1, "max_tokens": 12, "logit_bias": only, "top_logprobs": 5}
-    *lines, _ = talk.ask(sampling=drawn)
+def forced(*texts: str) -> dict[str, float]:
+    """The logit bias that lets only the tokens of these texts be said."""
+    ids = {token for text in texts for token in tokens.load().encode(text)}
+    return {str(token): 100.0 for token in ids}
+
+
+def assert_pieces_join(lines: list[dict[str, Any]]) -> None:
+    assert "".join(line["token"] for line in lines) == text(lines)
     assert b"".join(bytes(line["bytes"]) for line in lines).decode() == text(lines)
     for line in lines:
-        shown = {key: line[key] for key in ("token", "bytes", "logprob")}
-        assert shown in line["top"] or line["logprob"] < line["top"][-1]["logprob"]
+        assert line["token"]
+        for other in line["top"]:
+            end = (other["token"], other["bytes"]) == ("<|end|>", None)
+            assert end or bytes(other["bytes"]).decode() == other["token"]
+            assert end or "<|" not in other["token"]
+
+
+def test_marks_and_parts_of_characters_are_joined_with_what_they_belong_to(
+    talk: Talk,
+) -> None:
+    drawn = {"temperature": 2, "max_tokens": 40, "top_logprobs": 5}
+    for seed in range(5):
+        bias = forced("Festina LENTE", "caf\u00e9 \u65e5\u672c")
+        *lines, _ = talk.ask(sampling=drawn | {"seed": seed, "logit_bias": bias})
+        assert_pieces_join(lines)
+
+
+def test_the_piece_that_a_stop_sequence_cuts_is_cut(talk: Talk) -> None:
+    whole = text(talk.ask(sampling=greedy()))
+    *lines, _ = talk.ask(sampling=greedy(stop=[whole[8:10]], top_logprobs=2))
+    assert text(lines) == whole[:8]
+    assert_pieces_join(lines)
+
+
+def test_a_piece_is_as_likely_as_its_tokens_together() -> None:
+    vocabulary = tokens.load()
+    ids = vocabulary.encode("Festina LENTE")
+    pieces = Pieces(tokens.Decoder(vocabulary), 2)
+    said = [
+        piece
+        for id_ in ids
+        for piece in pieces.feed(Step(id_, -1.0, [(id_, -1.0), (tokens.GLUE, -2.0)]))
+    ]
+    assert sum(piece["logprob"] for piece in said) == -len(ids)
+    assert len(said) < len(ids)
+    first = said[0]
+    assert (first["token"][0], first["logprob"]) == ("F", -2.0)
+    assert [other["token"] for other in first["top"]] == [first["token"]]
+    assert first["top"][0]["logprob"] == -2.0
 
 
 @given(st.text())
 @example("Festina LENTE")
 @example("caf\u00e9 \u65e5\u672c")
-def test_the_bytes_of_a_texts_tokens_are_the_texts_bytes(whole: str) -> None:
-    decoder = tokens.Decoder(tokens.load())
-    said = [spoken(token, decoder) for token in tokens.load().encode(whole)]
-    assert b"".join(data for _, data in said) == whole.encode()
-    assert "".join(part for part, _ in said) == whole
+def test_the_pieces_of_a_text_join_to_the_text(whole: str) -> None:
+    pieces = Pieces(tokens.Decoder(tokens.load()), 0)
+    said = [
+        piece
+        for token in tokens.load().encode(whole)
+        for piece in pieces.feed(Step(token, 0.0, []))
+    ]
+    assert not list(pieces.flush())
+    assert b"".join(bytes(piece["bytes"]) for piece in said) == whole.encode()
+    assert "".join(piece["text"] for piece in said) == whole
+
+
+def test_no_half_of_a_surrogate_pair_is_ever_said(talk: Talk) -> None:
+    halves = {str(tokens.FIRST_BYTE + byte): 100 for byte in b"\xed\xa0\x80"}
+    drawn = {"temperature": 2, "max_tokens": 200, "logit_bias": halves, "seed": 1}
+    lines = talk.ask(sampling=drawn)
+    assert "\ufffd" in text(lines)
+    assert text(lines).encode()
+
+
+def test_what_is_left_of_a_character_at_the_end_is_shown(talk: Talk) -> None:
+    half = {str(tokens.FIRST_BYTE + 0xC3): 100}
+    *lines, end = talk.ask(sampling=greedy(max_tokens=1, logit_bias=half))
+    assert (text(lines), end["finish_reason"]) == ("\ufffd", "length")
 
 
 def test_a_stop_sequence_is_left_out_and_ends_the_answer(talk: Talk) -> None:
@@ -127,8 +188,8 @@ def test_a_stop_sequence_is_left_out_and_ends_the_answer(talk: Talk) -> None:
 
 
 def test_a_logit_bias_of_100_forces_its_token(talk: Talk) -> None:
-    forced = talk.ask(sampling=greedy(logit_bias={"40": 100}, max_tokens=5))
-    assert len({line["token"] for line in forced[:-1]}) == 1
+    *lines, _ = talk.ask(sampling=greedy(logit_bias={"40": 100}, max_tokens=5))
+    assert len({line["token"] for line in lines}) == 1
 
 
 def test_a_long_answer_does_not_hold_up_a_short_one(talk: Talk) -> None:
@@ -194,8 +255,12 @@ def test_a_model_trained_to_pieces_talks_nonsense_in_valid_numbers(
     p.flat[::2] = value
     path = tmp_path / "weights.npz"
     weights.save(p, path)
-    *lines, end = talk.ask(weights=str(path), sampling={"max_tokens": 5, "seed": 1})
+    drawn = {"max_tokens": 5, "seed": 1, "top_logprobs": 2}
+    *lines, end = talk.ask(
+        weights=str(path), messages=None, prompt="a b", sampling=drawn, echo=True
+    )
     assert end["event"] == "end"
+    assert lines[0]["prompt"]
     assert all(math.isfinite(line["logprob"]) for line in lines)
 
 
@@ -237,3 +302,31 @@ def test_an_answer_that_must_not_call_does_not_begin_with_a_call(talk: Talk) -> 
     eager = {"logit_bias": {str(word): 100}, "max_tokens": 3}
     assert text(called(talk, "auto", **eager)) == "call call call"
     assert not text(called(talk, "none", **eager)).startswith("call")
+
+
+def test_answers_do_not_hang_on_what_else_is_asked(talk: Talk) -> None:
+    """Not by a bit: what is read together, and what was read before, tells nothing."""
+    system = {"role": "system", "content": "You are a smart assistant."}
+    questions = ["Who are you?", "Why should I work hard for so long a time?", "Hi"]
+    chats = [[system, {"role": "user", "content": asked}] for asked in questions]
+    settings = greedy(max_tokens=12, top_logprobs=2)
+    fresh = Talk()
+    alone = [fresh.ask(messages=chat, sampling=settings) for chat in chats[::-1]][::-1]
+    assert fresh.process.stdin
+    fresh.process.stdin.close()
+    for number, chat in enumerate(chats):
+        talk.send(
+            id=str(number),
+            op="generate",
+            weights=None,
+            messages=chat,
+            sampling=settings,
+        )
+    together: dict[str, list[dict[str, Any]]] = {str(n): [] for n in range(3)}
+    while not all(lines and lines[-1]["event"] == "end" for lines in together.values()):
+        line = talk.read()
+        together[line.pop("id")].append(line)
+    for lines in alone:
+        for line in lines:
+            del line["id"]
+    assert list(together.values()) == alone

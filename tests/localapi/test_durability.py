@@ -35,7 +35,7 @@ def set_room(server, size):
 
 def stored(server):
     """Everything the server keeps, but for its database and logs."""
-    folders = ("files", "jobs", "models", "tmp")
+    folders = ("files", "uploads", "jobs", "models", "tmp")
     found = [server.folder / name for name in folders]
     return {path for folder in found for path in folder.rglob("*")}
 
@@ -75,6 +75,23 @@ def test_on_a_full_disk_a_write_is_refused_and_leaves_nothing(
     set_room(server, -1)
     assert upload(client, rows)
     assert client.files.delete(training_file).deleted
+
+
+@needs_limits
+@pytest.mark.parametrize("room", [0, 2000])
+def test_a_part_that_cannot_be_stored_or_recorded_leaves_nothing(tmp_path, room):
+    with RunningServer(tmp_path, fake=True) as server:
+        client = server.client()
+        begun = client.uploads.create(
+            bytes=600, filename="a", mime_type="text/jsonl", purpose="user_data"
+        )
+        set_room(server, room)
+        with pytest.raises(openai.InternalServerError) as refused:
+            client.uploads.parts.create(begun.id, data=b"x" * 300)
+        assert refused.value.code == "insufficient_storage"
+        assert not [path for path in stored(server) if path.is_file()]
+        set_room(server, -1)
+        assert client.uploads.parts.create(begun.id, data=b"x" * 300).id
 
 
 @needs_limits

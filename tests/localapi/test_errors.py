@@ -106,6 +106,23 @@ def test_every_reply_can_be_traced(call):
         ),
         (
             "GET",
+            "/v1/files?limit=1_0",
+            400,
+            "Invalid type for 'limit': expected an integer, but got a string instead.",
+            "limit",
+            "invalid_type",
+        ),
+        (
+            "GET",
+            "/v1/fine_tuning/jobs?" + "&".join(f"metadata[{n}]=x" for n in range(1500)),
+            400,
+            "Invalid 'metadata': too many properties. Expected an object with at most "
+            "16 properties, but got 1500 instead.",
+            "metadata",
+            "object_above_max_properties",
+        ),
+        (
+            "GET",
             "/v1/files?limit=many",
             400,
             "Invalid type for 'limit': expected an integer, but got a string instead.",
@@ -276,6 +293,17 @@ def test_an_upload_without_its_parts_is_told_which(call):
     assert call("POST", "/v1/files", b"garbage", form)[0] == 400
     no_boundary = {"Content-Type": "multipart/form-data"}
     assert call("POST", "/v1/files", b"", no_boundary)[0] == 400
+
+
+@pytest.mark.parametrize("charset", ["utf-7", "utf-16", "punycode", "undefined"])
+def test_a_form_in_another_encoding_is_refused(call, charset):
+    kind = f"multipart/form-data; charset={charset}; boundary=x"
+    name = 'Content-Disposition: form-data; name="file"; filename="a+2AA-.jsonl"'
+    body = f"--x\r\n{name}\r\n\r\n{{}}\r\n--x--\r\n"
+    for path in ("/v1/files", "/v1/uploads/upload_none/parts"):
+        status, error, _ = call("POST", path, body, {"Content-Type": kind})
+        assert status in (400, 404)
+        assert "UTF-8" in error["message"] or path != "/v1/files"
 
 
 def test_administration_needs_the_workspace_s_own_key(call):

@@ -2,12 +2,18 @@
 
 import time
 from contextlib import contextmanager
+from pathlib import Path
+from typing import get_args
 
 import httpx
 import openai
 import pytest
 
-from tests.localapi.running import FIRST_KEY
+from finetune_kit.localapi import faults
+from tests.localapi.api_2023 import reviews
+from tests.localapi.running import FIRST_KEY, until, upload
+
+WAITING = "Fine-tuning job is waiting in the queue. Queue number: "
 
 
 def kit(client, method, path, body=None):
@@ -143,6 +149,7 @@ def test_an_error_of_the_service_comes_once_when_it_is_asked_for(
     with pytest.raises(error) as refused:
         client.models.list()
     assert refused.value.code == code
+    assert set(HEADERS) <= set(refused.value.response.headers)
     assert "A lesson of finetune-kit" in refused.value.message
     assert client.models.list().data
 
@@ -168,11 +175,81 @@ def test_a_fault_strikes_only_its_path_and_only_who_asked(client, stranger, less
         client.fine_tuning.jobs.list()
 
 
+def created(client, **more):
+    return client.fine_tuning.jobs.create(
+        model="tinygpt", training_file=upload(client), **more
+    )
+
+
+def messages(server, job):
+    return [event.message for event in server.events(job.id)]
+
+
+def test_a_file_that_the_moderation_blocks_fails_its_job(server, client, lesson):
+    lesson("moderation_block")
+    assert client.fine_tuning.jobs.list().data is not None  # it strikes a job only
+    job = server.finished(created(client).id)
+    assert job.status == "failed"
+    assert (job.error.code, job.error.param) == (
+        "invalid_training_file",
+        "training_file",
+    )
+    assert "flagged by our moderation API" in job.error.message
+    assert "A lesson of finetune-kit" in job.error.message
+    assert messages(server, job)[-1] == job.error.message
+    assert server.finished(created(client).id).status == "succeeded"
+
+
+def test_a_job_can_crash_in_mid_run(server, client, lesson):
+    lesson("crash")
+    job = server.finished(created(client, hyperparameters={"n_epochs": 3}).id)
+    assert (job.status, job.error.code) == ("failed", "server_error")
+    steps = [e.data["step"] for e in server.events(job.id) if e.type == "metrics"]
+    assert steps == list(range(1, 19))  # of 36
+    assert (job.fine_tuned_model, job.result_files) == (None, [])
+    assert server.finished(created(client).id).status == "succeeded"
+
+
+def test_a_slow_queue_can_be_watched(server, client, lesson):
+    lesson("slow_queue", seconds=3)
+    job = created(client)
+    waiting = [f"{WAITING}{place}" for place in (3, 2, 1)]
+    started = time.monotonic()
+    assert server.finished(job.id).status == "succeeded"
+    assert time.monotonic() - started > 2
+    assert [said for said in messages(server, job) if said in waiting] == waiting
+
+
+def test_lessons_strike_the_jobs_of_2023_as_well_and_only_whose_they_are(
+    server, client, stranger, lesson
+):
+    lesson("crash")
+    other = server.finished(created(stranger).id, stranger.api_key)
+    assert other.status == "succeeded"
+    file = upload(client, reviews(12))
+    body = {"training_file": file, "model": "ada", "n_epochs": 2}
+    made = client.post("/fine-tunes", body=body, cast_to=object)["id"]
+    ended = until(
+        lambda: client.get(f"/fine-tunes/{made}", cast_to=object),
+        lambda job: job["status"] in ("succeeded", "failed"),
+    )
+    assert ended["status"] == "failed"
+    assert ended["events"][-1]["message"].startswith("Fine-tune failed. The job failed")
+
+
 def test_an_unknown_fault_is_refused_with_the_list_of_faults(lesson):
     with pytest.raises(openai.BadRequestError, match="'overloaded'"):
         lesson("earthquake")
     with pytest.raises(openai.BadRequestError, match="'times'"):
         lesson("quota", times=0)
+    with pytest.raises(openai.BadRequestError, match="'seconds'"):
+        lesson("slow_queue", seconds=0)
+
+
+def test_the_guide_for_a_class_names_every_fault():
+    guide = Path(__file__).parents[2] / "docs" / "run-it-for-a-class.md"
+    text = guide.read_text(encoding="utf-8")
+    assert not [name for name in get_args(faults.Name) if f"`{name}`" not in text]
 
 
 def test_only_the_workspace_s_key_changes_limits_and_the_clock(client):

@@ -168,3 +168,22 @@ def test_a_download_carries_its_name_and_length(client):
     assert reply.headers["content-length"] == str(len(content))
     assert "%C3%9Cbung%201.jsonl" in reply.headers["content-disposition"]
     assert reply.headers["x-request-id"].startswith("req_")
+
+
+def test_a_content_that_has_gone_from_the_disk_is_not_found(server, client):
+    file_id = upload(client)
+    (server.folder / "files" / file_id).unlink()
+    with pytest.raises(openai.NotFoundError, match=file_id):
+        client.files.content(file_id)
+    assert client.files.delete(file_id).deleted
+
+
+@pytest.mark.parametrize("range_", ["bytes=0-3", "bytes=abc", "bytes=99999999-", "x"])
+def test_a_content_always_comes_whole(client, range_):
+    file_id = upload(client)
+    content = client.files.with_raw_response.content(
+        file_id, extra_headers={"Range": range_}
+    )
+    assert content.status_code == 200
+    assert content.content == jsonl(chat_rows(12))
+    assert content.headers["accept-ranges"] == "none"

@@ -249,6 +249,9 @@ def test_a_fault_of_ours_is_a_500_with_a_request_id_to_look_for(tmp_path, monkey
     assert reply.status_code == 500
     assert reply.json()["error"]["type"] == "server_error"
     assert reply.headers["x-request-id"] in reply.json()["error"]["message"]
+    assert reply.headers["openai-version"] == "2020-10-01"
+    assert int(reply.headers["openai-processing-ms"]) >= 0
+    assert reply.headers["x-ratelimit-limit-requests"]
 
 
 def test_a_workspace_of_a_newer_version_is_left_alone(tmp_path):

@@ -95,6 +95,10 @@ def test_sections_ask_for_a_prediction_and_say_what_to_see(notebook):
     assert prose.count("**You should see**") >= 3
 
 
+def test_words_of_the_field_can_be_looked_up(notebook):
+    assert "](../docs/glossary.md)" in "\n".join(sources(notebook, "markdown"))
+
+
 def test_headings_skip_no_level(notebook):
     prose = "\n".join(sources(notebook, "markdown"))
     levels = [len(marks) for marks in re.findall(r"^(#+) ", prose, re.M)]

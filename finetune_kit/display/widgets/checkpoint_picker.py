@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob
     from openai.types.fine_tuning.jobs import FineTuningJobCheckpoint
 
+DELETED = "If a clean-up has deleted the model: run the job's cell again."
+
 
 def checkpoint_picker(
     client: OpenAI,
@@ -27,8 +29,8 @@ def checkpoint_picker(
 ) -> CheckpointPicker:
     """Choose a checkpoint of a finished job on its loss curve and see it answer.
 
-    Where controls do not live, a table of all checkpoints and of their answers. Raises
-    NotFinishedError where the job did not succeed (yet).
+    Where controls do not live, the curve in words, and tables of all checkpoints and of
+    their answers. Raises NotFinishedError where the job did not succeed (yet).
     """
     return CheckpointPicker(client, job, questions, system)
 
@@ -52,10 +54,13 @@ class CheckpointPicker(Panel):
         if not found:
             raise ValueError(f"{id_} has no checkpoints left to choose from.")
         self.step = found[-1].step_number
-        self._answers: dict[int, Table] = {}
+        self._answers: dict[int, Table | Card] = {}
 
     def twin(self) -> Stack:
-        parts = [self._chart(), _table(list(self.checkpoints.values()))]
+        parts: list[Any] = [
+            Card(self._chart().alt),
+            _table(list(self.checkpoints.values())),
+        ]
         if self.questions:
             steps = self.checkpoints.items()
             models = {
@@ -96,10 +101,17 @@ class CheckpointPicker(Panel):
             self.choose(self.step)
 
     def _ask(self) -> None:
+        """The answers; where there are none, such as from a deleted model, why."""
+        from openai import OpenAIError
+
         model = self.checkpoints[self.step].fine_tuned_model_checkpoint
-        self._answers[self.step] = side_by_side(
-            self.client, {_name(self.step): model}, self.questions, self.system
-        )
+        try:
+            self._answers[self.step] = side_by_side(
+                self.client, {_name(self.step): model}, self.questions, self.system
+            )
+        except OpenAIError as error:
+            title = f"{_name(self.step)}: no answer"
+            self._answers[self.step] = Card(title, [f"{error}", DELETED], "bad")
 
     def _chart(self, chosen: int | None = None) -> Chart:
         chart = loss_chart(self.curve, self.checkpoints.values())

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     import ipywidgets
 
 RUN_AGAIN = "No controls above? Run this cell again."
+HEADLESS = ("FINETUNE_KIT_DETERMINISTIC", "FINETUNE_KIT_HEADLESS")
 ROW = {"flex_flow": "row wrap", "align_items": "center"}
 
 
@@ -46,7 +47,7 @@ class Stack:
 class Panel:
     """Controls and their result in a notebook; elsewhere the twin, which has none.
 
-    Deterministic runs, whose outputs are committed, show the twin.
+    Runs without a browser show the twin: nobody could move the controls.
     """
 
     _handle: Any = None
@@ -73,7 +74,7 @@ class Panel:
     def _ipython_display_(self) -> None:
         from IPython.display import display
 
-        if not in_notebook() or os.environ.get("FINETUNE_KIT_DETERMINISTIC"):
+        if not in_notebook() or any(map(os.environ.get, HEADLESS)):
             display(self.twin())  # type: ignore[no-untyped-call]
             return
         bundle = self.controls()._repr_mimebundle_()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from finetune_kit.display.cards import FRAME, TONES, Card
 from finetune_kit.display.tables import Table
 from finetune_kit.display.widgets.panel import ROW, Panel, Stack
-from finetune_kit.evaluate import MAX_TOKENS, side_by_side
+from finetune_kit.evaluate import MAX_TOKENS
 
 if TYPE_CHECKING:
     import ipywidgets
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 KEPT = 5  # questions with their answers that stay in sight
 SECONDS = 0.15  # between two looks at the answers under way
 PROMPT = "Can I trust my luck?"
+TEMPERATURES = (0, 0.5, 1, 1.5, 2)  # of the twin, whose dice are cast with SEED
+SEED = 7
 
 
 def playground(
@@ -32,8 +34,8 @@ def playground(
     """Ask two models at once; prompt and temperature to play with, answers streamed.
 
     ``models`` maps a heading to a model's name; of more than two, buttons choose. Where
-    controls do not live, what `side_by_side` gives for ``prompt``. Raises ValueError
-    for a model without a name.
+    controls do not live, answers to ``prompt`` from cold to hot. Raises ValueError for
+    a model without a name.
     """
     named = {heading: model for heading, model in models.items() if model}
     if unnamed := [heading for heading in models if heading not in named]:
@@ -109,8 +111,27 @@ class Playground(Panel):
     def twin(self) -> Table:
         if self._table is None:
             system, prompt = self._first
-            self._table = side_by_side(self.client, self.models, [prompt], system)
+            rows = [
+                [f"{each:g}", *self._ask_all(system, prompt, each)]
+                for each in TEMPERATURES
+            ]
+            columns = ["temperature", *self.models]
+            self._table = Table(columns, rows, f"“{prompt}”")
         return self._table
+
+    def _ask_all(self, system: str, prompt: str, temperature: float) -> list[str]:
+        """The models' answers in one piece."""
+        replies = [
+            self.client.chat.completions.create(
+                model=model,
+                messages=_messages(system, prompt),
+                temperature=temperature,
+                seed=SEED,
+                max_tokens=MAX_TOKENS,
+            )
+            for model in self.models.values()
+        ]
+        return [reply.choices[0].message.content or "" for reply in replies]
 
     def controls(self) -> ipywidgets.Widget:
         from ipywidgets import Button, FloatSlider, HBox, Layout, Text, VBox
@@ -198,12 +219,9 @@ class Playground(Panel):
             answer.state = f"no answer: {error}"
 
     def _read(self, round_: Round, answer: Answer) -> None:
-        messages: list[Any] = [{"role": "user", "content": round_.prompt}]
-        if round_.system:
-            messages.insert(0, {"role": "system", "content": round_.system})
         stream = self.client.chat.completions.create(
             model=answer.model,
-            messages=messages,
+            messages=_messages(round_.system, round_.prompt),
             temperature=round_.temperature,
             max_tokens=MAX_TOKENS,
             stream=True,
@@ -219,3 +237,8 @@ class Playground(Panel):
                         answer.state = f"cut at {MAX_TOKENS} tokens"
                     elif choice.finish_reason:
                         answer.state = "done" if answer.text else "said nothing"
+
+
+def _messages(system: str, prompt: str) -> list[Any]:
+    said: list[Any] = [{"role": "user", "content": prompt}]
+    return [{"role": "system", "content": system}, *said] if system else said

@@ -2,7 +2,8 @@
 
 Reads requests and writes tokens as JSON lines on its standard streams (the fields are
 in `finetune_kit/localapi/answers.py`, its client). All answers under way advance by one
-token in turn, so a long one does not hold up a short one.
+token in turn, so a long one does not hold up a short one, and those of one model are
+computed together.
 """
 
 import finetune_kit.engines.tinygpt.threads  # noqa: F401  isort: skip
@@ -24,8 +25,22 @@ from finetune_kit.engines.tinygpt import weights
 from finetune_kit.engines.tinygpt.calls import CALL, Caller, beginnings
 from finetune_kit.engines.tinygpt.chat import encode_prompt, encode_text
 from finetune_kit.engines.tinygpt.model import Parameters, all_logits
-from finetune_kit.engines.tinygpt.sample import Beginning, Sampling, Step, generate
-from finetune_kit.engines.tinygpt.tokenizer import END, Decoder, Tokenizer
+from finetune_kit.engines.tinygpt.sample import (
+    Beginning,
+    Reader,
+    Sampling,
+    Step,
+    generate,
+    log_softmax,
+    numbers,
+)
+from finetune_kit.engines.tinygpt.tokenizer import (
+    END,
+    MARKS,
+    SPECIALS,
+    Decoder,
+    Tokenizer,
+)
 
 MODELS_IN_MEMORY = 8
 
@@ -44,13 +59,13 @@ class Models:
     """The models last used, by path; the least recently used one is dropped."""
 
     def __init__(self) -> None:
-        self.loaded: OrderedDict[str, Parameters] = OrderedDict()
+        self.loaded: OrderedDict[str, Reader] = OrderedDict()
 
-    def get(self, path: str | None) -> Parameters:
+    def get(self, path: str | None) -> Reader:
         key = path or ""
         if key not in self.loaded:
             try:
-                self.loaded[key] = weights.load(Path(path) if path else None)
+                self.loaded[key] = Reader(weights.load(Path(path) if path else None))
             except (OSError, ValueError) as error:
                 why = f"no readable model at {path}: {error}"
                 raise AnswerError("weights_missing", why) from error
@@ -60,18 +75,18 @@ class Models:
         return self.loaded[key]
 
 
-def answer(request: Line, p: Parameters, tokenizer: Tokenizer) -> Iterator[Line]:
+def answer(request: Line, reader: Reader, tokenizer: Tokenizer) -> Iterator[Line]:
     """The lines that answer one request: its tokens, then the end."""
-    prompt = encode(request, tokenizer)
-    if len(prompt) >= p.config.context:
+    context, prompt = reader.p.config.context, encode(request, tokenizer)
+    if len(prompt) >= context:
         raise AnswerError(
             "context_length_exceeded",
-            f"the prompt has {len(prompt)} tokens, the model reads {p.config.context}",
-            context=p.config.context,
+            f"the prompt has {len(prompt)} tokens, the model reads {context}",
+            context=context,
             needed=len(prompt),
         )
     may_call = request.get("tools") and request["tool_choice"]["mode"] != "none"
-    lines = said(request, p, tokenizer, prompt)
+    lines = said(request, reader, tokenizer, prompt)
     if may_call:
         names = request["tool_choice"]["names"]
         lines = Caller(names, parallel=request["parallel_tool_calls"]).lines(lines)
@@ -79,27 +94,31 @@ def answer(request: Line, p: Parameters, tokenizer: Tokenizer) -> Iterator[Line]
 
 
 def said(
-    request: Line, p: Parameters, tokenizer: Tokenizer, prompt: list[int]
+    request: Line, reader: Reader, tokenizer: Tokenizer, prompt: list[int]
 ) -> Iterator[Line]:
     """What the model says after the prompt, as text."""
     settings = request["sampling"]
+    top = settings.get("top_logprobs", 0)
     if request.get("echo"):
-        yield from prompt_lines(p, prompt, tokenizer, settings.get("top_logprobs", 0))
+        yield from prompt_lines(reader.p, prompt, tokenizer, top)
     stops = Stops(settings.get("stop") or [])
-    decoder = Decoder(tokenizer, request.get("prompt") or "")
+    pieces = Pieces(Decoder(tokenizer, request.get("prompt") or ""), top)
     count, reason = 0, "length"
     beginning = beginning_of(request, tokenizer)
-    for step in generate(p, prompt, sampling(settings, tokenizer), beginning):
+    for step in generate(reader, prompt, sampling(settings, tokenizer), beginning):
         if step.token == END:
             reason = "stop"
             break
         count += 1
-        line = token_line(step, decoder)
-        yield from stops.feed(line)
+        for piece in pieces.feed(step):
+            yield from stops.feed(piece)
         if stops.found:
             reason = "stop"
             break
-    yield from stops.flush(decoder.flush())
+    if not stops.found:
+        for piece in pieces.flush():
+            yield from stops.feed(piece)
+    yield from stops.flush()
     yield {
         "event": "end",
         "finish_reason": reason,
@@ -134,7 +153,7 @@ def sampling(settings: Line, tokenizer: Tokenizer) -> Sampling:
         temperature=settings.get("temperature", 1.0),
         top_p=settings.get("top_p", 1.0),
         seed=settings.get("seed"),
-        top_logprobs=settings.get("top_logprobs", 0),
+        top_logprobs=with_marks(settings.get("top_logprobs", 0)),
         logit_bias={
             int(token): value
             for token, value in bias.items()
@@ -145,46 +164,75 @@ def sampling(settings: Line, tokenizer: Tokenizer) -> Sampling:
     )
 
 
+def with_marks(top: int) -> int:
+    """So many alternatives are looked at for `top` of them: marks are not shown."""
+    return top + len(MARKS) if top else 0
+
+
 def prompt_lines(
     p: Parameters, prompt: list[int], tokenizer: Tokenizer, top: int
 ) -> Iterator[Line]:
     """The prompt's own tokens, with the probability that the model gave each."""
     if len(prompt) == 1:
         return
-    logits = all_logits(p, np.array([prompt[:-1]]))[0].astype(np.float64)  # (T, V)
-    logits -= logits.max(-1, keepdims=True)
-    logprobs = logits - np.log(np.exp(logits).sum(-1, keepdims=True))
-    decoder = Decoder(tokenizer)
+    logits = numbers(all_logits(p, np.array([prompt[:-1]]))[0])  # (T, V)
+    logprobs = log_softmax(logits)
+    pieces = Pieces(Decoder(tokenizer), top)
     for token, row in zip(prompt[1:], logprobs, strict=True):
-        best = np.argsort(-row, kind="stable")[:top]
+        best = np.argsort(-row, kind="stable")[: with_marks(top)]
         likely = [(int(i), float(row[i])) for i in best]
-        line = token_line(Step(token, float(row[token]), likely), decoder)
-        yield line | {"prompt": True}
+        for piece in pieces.feed(Step(token, float(row[token]), likely)):
+            yield piece | {"prompt": True}
 
 
-def token_line(step: Step, decoder: Decoder) -> Line:
-    """The chosen token goes into `decoder`, its alternatives into copies of it."""
+class Pieces:
+    """Tokens as a client sees them: pieces of the text that join to the whole.
 
-    def shown(token: int, logprob: float, decoder: Decoder) -> tuple[str, Line]:
-        text, data = spoken(token, decoder)
-        name = text or decoder.tokenizer.name(token)
-        return text, {"token": name, "bytes": list(data), "logprob": logprob}
-
-    top = [shown(token, logprob, copy(decoder))[1] for token, logprob in step.top]
-    text, chosen = shown(step.token, step.logprob, decoder)
-    return {"event": "token", **chosen, "top": top, "text": text}
-
-
-def spoken(token: int, decoder: Decoder) -> tuple[str, bytes]:
-    """What `token` adds to the answer: whole characters, and bytes (parts of one too).
-
-    Marks, such as the one for a capital, add nothing by themselves.
+    A token that says nothing by itself, such as the mark for a capital or a part of a
+    character, is joined with what follows: the piece's probability is that of its
+    tokens together. Its alternatives, at most `top`, are those of its last token,
+    behind the same tokens; marks are none.
     """
-    inside = bool(decoder.pending)
-    text = decoder.feed(token)
-    if inside or decoder.pending:
-        return text, decoder.tokenizer.bytes[token]
-    return text, text.encode("utf-8", "surrogatepass")
+
+    def __init__(self, decoder: Decoder, top: int) -> None:
+        self.decoder, self.top = decoder, top
+        self.logprob = 0.0  # of the tokens that wait for the one that speaks
+
+    def feed(self, step: Step) -> Iterator[Line]:
+        others = [
+            self._alternative(token, self.logprob + logprob)
+            for token, logprob in step.top
+        ]
+        self.logprob += step.logprob
+        if text := plain(self.decoder.feed(step.token)):
+            top = [other for other in others if other][: self.top]
+            yield self._line(text, top)
+
+    def flush(self) -> Iterator[Line]:
+        """What is left of an incomplete character."""
+        if text := self.decoder.flush():
+            yield self._line(text, [])
+
+    def _alternative(self, token: int, logprob: float) -> Line | None:
+        """None for one that says nothing by itself; the end has no bytes."""
+        if token == END:
+            return {"token": SPECIALS[END], "bytes": None, "logprob": logprob}
+        text = plain(copy(self.decoder).feed(token))
+        return spelled(text) | {"logprob": logprob} if text else None
+
+    def _line(self, text: str, top: list[Line]) -> Line:
+        joint, self.logprob = self.logprob, 0.0
+        shown = {"event": "token", "text": text, **spelled(text)}
+        return shown | {"logprob": joint, "top": top}
+
+
+def spelled(text: str) -> Line:
+    return {"token": text, "bytes": list(text.encode())}
+
+
+def plain(text: str) -> str:
+    """The text without halves of surrogate pairs, which cannot be sent."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class Stops:
@@ -214,15 +262,13 @@ class Stops:
         """The held lines up to the stop sequence, which is not part of the answer."""
         while self.held and length > 0:
             line = self.held.popleft()
-            line["text"] = line["text"][:length]
-            length -= len(line["text"])
-            yield line
+            text = line["text"][:length]
+            length -= len(text)
+            yield line | {"text": text, **spelled(text)}
         self.held.clear()
 
-    def flush(self, rest: str) -> Iterator[Line]:
-        """What is still held at the end, with the rest of an incomplete character."""
-        if rest and self.held:
-            self.held[-1]["text"] += rest
+    def flush(self) -> Iterator[Line]:
+        """What is still held at the end."""
         yield from self.held
         self.held.clear()
 
@@ -242,17 +288,19 @@ class Process:
         self.models, self.tokenizer = Models(), tokens.load()
 
     def run(self) -> None:
-        config = self.models.get(None).config
+        config = self.models.get(None).p.config
         self.write(
             event="ready",
             context=config.context,
             vocab_size=config.vocab_size,
             weights_sha256=weights.sha256(),
         )
+        sys.stdout.flush()
         threading.Thread(target=self.listen, daemon=True).start()
         while self.accept():
             for request_id in list(self.under_way):
                 self.advance(request_id)
+            sys.stdout.flush()
 
     def listen(self) -> None:
         for line in sys.stdin:
@@ -273,8 +321,8 @@ class Process:
 
     def lines(self, request: Line) -> Iterator[Line]:
         try:
-            p = self.models.get(request["weights"])
-            yield from answer(request, p, self.tokenizer)
+            reader = self.models.get(request["weights"])
+            yield from answer(request, reader, self.tokenizer)
         except AnswerError as error:
             yield error.line
 
@@ -287,7 +335,6 @@ class Process:
 
     def write(self, **line: Any) -> None:
         sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -1,16 +1,23 @@
-"""Generation: one token at a time with a KV cache.
+"""Generation: one token at a time with a KV cache, several answers side by side.
 
 Temperature and nucleus sampling (Holtzman et al. 2020), the penalties and the logit
 bias of the OpenAI API. Log-probabilities are the model's own, before temperature.
 """
 
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
-from finetune_kit.engines.tinygpt.model import Array, Cache, Parameters, read
+from finetune_kit.engines.tinygpt.model import (
+    Array,
+    Cache,
+    Parameters,
+    read,
+    read_next,
+)
 from finetune_kit.engines.tinygpt.tokenizer import (
     ASSISTANT,
     END,
@@ -22,6 +29,7 @@ from finetune_kit.engines.tinygpt.tokenizer import (
 )
 
 NEVER = [PAD, TEXT, SYSTEM, USER, ASSISTANT, WORD]  # tokens that no answer may hold
+BEGINNINGS = 8  # that are remembered of a model's prompts
 
 
 @dataclass(frozen=True)
@@ -66,55 +74,124 @@ class Step(NamedTuple):
     top: list[tuple[int, float]]
 
 
+class Reader:
+    """Reads for all answers that one model is giving.
+
+    Their next tokens are read together, and a beginning that prompts share (a system
+    prompt, examples) is read once. Neither changes a number in any answer.
+    """
+
+    def __init__(self, p: Parameters) -> None:
+        self.p = p
+        self._waiting: list[Waiting] = []
+        self._beginnings: OrderedDict[tuple[int, ...], Cache] = OrderedDict()
+
+    def begin(self, prompt: list[int]) -> tuple[Array, Cache]:
+        """Logits after the prompt, and the cache to go on with."""
+        turns = [at for at, token in enumerate(prompt) if token in (SYSTEM, USER)]
+        last = turns[-1] if turns else 0
+        cache = self._beginning(tuple(prompt[:last])).copy()
+        return read(self.p, np.array(prompt[last:]), cache), cache
+
+    def _beginning(self, prompt: tuple[int, ...]) -> Cache:
+        if prompt not in self._beginnings:
+            cache = self._beginnings[prompt] = Cache(self.p.config)
+            if prompt:
+                read(self.p, np.array(prompt), cache)
+        self._beginnings.move_to_end(prompt)
+        if len(self._beginnings) > BEGINNINGS:
+            self._beginnings.popitem(last=False)
+        return self._beginnings[prompt]
+
+    def put(self, token: int, cache: Cache) -> "Waiting":
+        """A token to be read with the others, when the first of them is needed."""
+        self._waiting.append(Waiting(token, cache))
+        return self._waiting[-1]
+
+    def logits(self, wanted: "Waiting") -> Array:
+        if wanted.logits is None:
+            tokens = [each.token for each in self._waiting]
+            caches = [each.cache for each in self._waiting]
+            found = read_next(self.p, tokens, caches)
+            for each, logits in zip(self._waiting, found, strict=True):
+                each.logits = logits
+            self._waiting.clear()
+        assert wanted.logits is not None
+        return wanted.logits
+
+
+@dataclass
+class Waiting:
+    """A token that was chosen, and once it was read, the logits after it."""
+
+    token: int
+    cache: Cache
+    logits: Array | None = None
+
+
 def generate(
-    p: Parameters,
+    reader: Reader,
     prompt: list[int],
     sampling: Sampling,
     beginning: Beginning | None = None,
 ) -> Iterator[Step]:
     """Tokens after `prompt`, up to and without `END`, or until the room is used up."""
-    cache, rng = Cache(p.config), np.random.default_rng(sampling.seed)
-    room = p.config.context - len(prompt)
+    config, rng = reader.p.config, np.random.default_rng(sampling.seed)
+    room = config.context - len(prompt)
     limit = room if sampling.max_tokens is None else min(room, sampling.max_tokens)
-    counts = np.zeros(p.config.vocab_size, np.float32)  # of each token in the answer
-    logits = read(p, np.array(prompt), cache)
+    counts = np.zeros(config.vocab_size, np.float32)  # of each token in the answer
+    logits, cache = reader.begin(prompt)
     said: list[int] = []
-    for _ in range(limit):
+    for number in range(1, limit + 1):
         if beginning:
             logits = beginning.allow(logits, said)
         step = choose(logits, counts, sampling, rng)
-        yield step
         said.append(step.token)
-        if step.token == END:
+        if step.token == END or number == limit:
+            yield step
             return
         counts[step.token] += 1
-        if cache.length < p.config.context:
-            logits = read(p, np.array([step.token]), cache)
+        waiting = reader.put(step.token, cache)
+        yield step
+        logits = reader.logits(waiting)
 
 
 def choose(
     logits: Array, counts: Array, sampling: Sampling, rng: np.random.Generator
 ) -> Step:
     """Draw one token; `counts` (V,) says how often each was generated so far."""
-    # A model that was trained to pieces computes NaN: it talks nonsense, and goes on.
-    logits = np.nan_to_num(
-        logits.astype(np.float64), nan=0.0, posinf=1e30, neginf=-1e30
-    )
+    logits = numbers(logits)
     logits[NEVER] = -np.inf
     for token, bias in sampling.logit_bias.items():
         logits[token] += bias
     logits -= sampling.presence_penalty * (counts > 0)
     logits -= sampling.frequency_penalty * counts
-    logprobs = logits - logits.max()
-    logprobs -= np.log(np.exp(logprobs).sum())
+    logprobs = log_softmax(logits)
     if sampling.temperature == 0:
         token = int(logprobs.argmax())
     else:
         token = draw(logprobs / sampling.temperature, sampling.top_p, rng)
-    top = np.argsort(-logprobs, kind="stable")[: sampling.top_logprobs]
-    return Step(
-        token, float(logprobs[token]), [(int(i), float(logprobs[i])) for i in top]
-    )
+    top = likeliest(logprobs, sampling.top_logprobs)
+    return Step(token, float(logprobs[token]), top)
+
+
+def likeliest(logprobs: Array, n: int) -> list[tuple[int, float]]:
+    """The ``n`` likeliest tokens; sorted only where some are asked for: it takes a
+    third of a step."""
+    top = np.argsort(-logprobs, kind="stable")[:n] if n else ()
+    return [(int(i), float(logprobs[i])) for i in top]
+
+
+def numbers(logits: Array) -> Array:
+    """A model that was trained to pieces computes NaN: it talks nonsense, goes on."""
+    return np.nan_to_num(logits.astype(np.float64), nan=0.0, posinf=1e30, neginf=-1e30)
+
+
+def log_softmax(logits: Array) -> Array:
+    """Log-probabilities along the last axis."""
+    shifted = logits - logits.max(-1, keepdims=True)
+    normalised: Array = shifted - np.log(np.exp(shifted).sum(-1, keepdims=True))
+    return normalised
 
 
 def draw(scaled: Array, top_p: float, rng: np.random.Generator) -> int:

@@ -20,6 +20,7 @@ SPECIALS = (
     "<|glue|>", "<|capital|>", "<|upper|>", "<|word|>",
 )  # fmt: skip
 PAD, TEXT, SYSTEM, USER, ASSISTANT, END, GLUE, CAPITAL, UPPER, WORD = range(10)
+MARKS = (GLUE, CAPITAL, UPPER)
 FIRST_BYTE = len(SPECIALS)
 FIRST_MERGE = FIRST_BYTE + 256
 
@@ -67,13 +68,6 @@ class Tokenizer:
     def decode(self, ids: Iterable[int]) -> str:
         decoder = Decoder(self)
         return "".join(decoder.feed(i) for i in ids) + decoder.flush()
-
-    def name(self, token: int) -> str:
-        """How a token is shown: a special's name, or its text."""
-        if token < FIRST_BYTE:
-            return SPECIALS[token]
-        text = self.bytes[token].decode("utf-8", "replace")
-        return f" {text}" if self.starts_word[token] else text
 
 
 def units(text: str, before: str = "") -> Iterator[tuple[int, ...]]:

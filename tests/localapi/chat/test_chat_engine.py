@@ -123,6 +123,23 @@ def test_alternatives_are_ordered_and_begin_with_the_greedy_choice(ask):
         assert item.logprob <= 0
 
 
+def test_the_tokens_and_bytes_that_are_shown_join_to_the_answer(ask):
+    reply = ask(messages=QUESTION, max_tokens=30, n=4, logprobs=True, top_logprobs=5)
+    for choice in reply.choices:
+        shown, text = choice.logprobs.content, choice.message.content
+        assert "".join(item.token for item in shown) == text
+        assert b"".join(bytes(item.bytes) for item in shown).decode() == text
+        others = {other.token for item in shown for other in item.top_logprobs}
+        assert not {token for token in others if "<|" in token} - {"<|end|>"}
+
+
+def test_no_token_that_a_bias_forces_breaks_the_reply(ask):
+    first_byte = 10  # the ids of single bytes follow those of the marks
+    halves = {str(first_byte + byte): 100 for byte in b"\xed\xa0\x80"}
+    asked = {"max_tokens": 200, "logit_bias": halves, "temperature": 2, "seed": 1}
+    assert "\ufffd" in texts(ask(messages=QUESTION, **asked))[0]
+
+
 def test_a_bias_of_100_decides_the_token(ask):
     reply = ask(messages=QUESTION, logit_bias={"300": 100}, max_tokens=3, logprobs=True)
     assert len({item.token for item in reply.choices[0].logprobs.content}) == 1

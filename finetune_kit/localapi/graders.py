@@ -14,12 +14,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from finetune_kit.localapi import requests, templates
+from finetune_kit.localapi import requests, variables
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.file_rules import not_one_of
 from finetune_kit.localapi.formula import Formula, FormulaError
 from finetune_kit.localapi.similarity import METRICS
-from finetune_kit.localapi.templates import MissingVariableError, SampleParseError
+from finetune_kit.localapi.variables import MissingVariableError, SampleParseError
 
 _LONGEST = 20_000  # characters of a text that is compared: ours
 _MOST_GRADERS = 20  # in a multi grader: ours
@@ -187,7 +187,7 @@ def _check(grader: dict[str, Any], where: str) -> None:
         _check_multi(grader, where)
         return
     for name in ("input", "reference"):
-        if fault := templates.fault(grader[name]):
+        if fault := variables.fault(grader[name]):
             raise _wrong(f"{where}.{name}", fault)
 
 
@@ -214,8 +214,8 @@ def _grade(grader: dict[str, Any], sample: str, item: Mapping[str, Any]) -> _Gra
     if grader["type"] == "multi":
         return _grade_together(grader, sample, item)
     try:
-        text = templates.filled(grader["input"], sample, item)
-        reference = templates.filled(grader["reference"], sample, item)
+        text = variables.filled(grader["input"], sample, item)
+        reference = variables.filled(grader["reference"], sample, item)
     except MissingVariableError:
         return _Grade(0.0, {"invalid_variable_error"})
     except SampleParseError:

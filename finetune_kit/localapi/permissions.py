@@ -35,7 +35,7 @@ def parameters() -> Any:
 
 async def create_permissions(request: Request) -> JSONResponse:
     """A permission for each project; one that has it already keeps the one it has."""
-    kit, model = kit_of(request), _own_model(request)
+    kit, owner, model = kit_of(request), keys.owner(request), _own_model(request)
     schema = await anyio.to_thread.run_sync(parameters)
     projects = list((await body(request, schema))["project_ids"])
     _refuse_projects(projects)
@@ -44,8 +44,8 @@ async def create_permissions(request: Request) -> JSONResponse:
         for project in projects:
             db.execute(
                 "INSERT OR IGNORE INTO checkpoint_permissions"
-                " (id, model, project_id, created_at) VALUES (?, ?, ?, ?)",
-                (kit.ids.new("cp_"), model, project, now),
+                " (id, owner, model, project_id, created_at) VALUES (?, ?, ?, ?, ?)",
+                (kit.ids.new("cp_"), owner, model, project, now),
             )
     granted = [
         _shown(row)

@@ -153,6 +153,7 @@ CREATE INDEX stored_completions_by_owner ON stored_completions (owner, seq);
 CREATE TABLE checkpoint_permissions (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
     model TEXT NOT NULL,
     project_id TEXT NOT NULL,
     created_at INTEGER NOT NULL,
@@ -161,8 +162,6 @@ CREATE TABLE checkpoint_permissions (
 CREATE TRIGGER permissions_go_with_their_model AFTER DELETE ON models BEGIN
     DELETE FROM checkpoint_permissions WHERE model = old.name;
 END;
-""",
-    5: """
 CREATE TABLE responses (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,

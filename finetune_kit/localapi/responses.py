@@ -73,10 +73,10 @@ async def delete_response(request: Request) -> JSONResponse:
 
 async def cancel_response(request: Request) -> JSONResponse:
     """Always an error: what is kept has ended, and nothing runs in the background."""
-    status = json.loads(_own_or_404(request)["document"])["status"]
+    _own_or_404(request)
     raise ApiError(
         400,
-        f"Cannot cancel a response that is {status}. Only a response in the background "
+        "Cannot cancel a response that has ended. Only a response in the background "
         "can be cancelled, and there are none here; to stop one under way, close its "
         "stream.",
         param="response_id",

@@ -190,7 +190,7 @@ def test_nobody_else_reaches_a_response(ask, stranger):
 
 def test_a_finished_response_cannot_be_cancelled(ask, client):
     with pytest.raises(
-        openai.BadRequestError, match="Cannot cancel a response that is"
+        openai.BadRequestError, match="Cannot cancel a response that has ended"
     ):
         client.responses.cancel(ask().id)
 

@@ -40,11 +40,12 @@ def differences(model, document):
 
 
 def allowed(model):
-    """The deviations from `model` that stand in deviations.toml."""
+    """The deviations from `model`, or what it derives from, in deviations.toml."""
+    names = {kind.__name__ for kind in model.__mro__}
     return {
         (entry["path"], entry["kind"])
         for entry in DEVIATIONS
-        if entry["object"] == model.__name__
+        if entry["object"] in names
     }
 
 

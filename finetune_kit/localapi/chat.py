@@ -13,6 +13,7 @@ from starlette.routing import Route
 
 from finetune_kit import catalog
 from finetune_kit.localapi import (
+    answer_format,
     chat_form,
     keys,
     messages,
@@ -30,6 +31,7 @@ from finetune_kit.localapi.kit import Kit, kit_of
 
 Event = dict[str, Any]
 
+STREAM_HEADERS = {"cache-control": "no-cache", "x-accel-buffering": "no"}
 _LEAST_LOGPROB = -9999.0  # what the service gives for a token that is out of reach
 _CLIENT_CLOSED_REQUEST = 499  # nobody reads it: the client has gone
 
@@ -64,7 +66,7 @@ async def create_chat_completion(request: Request) -> Response:
     requests.check(params, await asyncio.to_thread(parameters))
     messages.check(params["messages"])
     chat_form.check(params)
-    served = _chat_model(kit, keys.owner(request), params["model"])
+    served = chat_model(kit, keys.owner(request), params["model"])
     ready = await kit.answers.ready()
     sampling.check(params, ready["vocab_size"])
     owner, fingerprint = keys.owner(request), models.fingerprint(ready)
@@ -134,21 +136,27 @@ class Completion:
         )
         answers: dict[int, list[Event]] = {}
         extra = {"usage": None} if include_usage else {}
+        # What has to have a form is sent when it is whole: it may become a refusal.
+        is_held = answer_format.is_json(self.params.get("response_format"))
         async for index, event in events:
             if index not in answers:
                 answers[index] = []
-                content = None if event["event"] == "call" else ""
+                content = None if is_held or event["event"] == "call" else ""
                 role = {"role": "assistant", "content": content, "refusal": None}
                 yield self._chunk(index, role) | extra
             answers[index].append(event)
             if event["event"] == "end":
+                said = self._said(answers[index])
+                if is_held and (whole := {k: v for k, v in said.items() if v}):
+                    logprobs = self._logprobs(_tokens(answers[index]))
+                    yield self._chunk(index, whole, logprobs) | extra
                 reason = self._finish_reason(answers[index])
                 yield self._chunk(index, {}, finish_reason=reason) | extra
             elif event["event"] == "call":
                 assert self.offer is not None
                 for delta in self.offer.deltas(event):
                     yield self._chunk(index, delta) | extra
-            elif event["text"] or self.params.get("logprobs"):
+            elif not is_held and (event["text"] or self.params.get("logprobs")):
                 delta = {"content": event["text"]}
                 yield self._chunk(index, delta, self._logprobs([event])) | extra
         if prompt_tokens:
@@ -196,19 +204,26 @@ class Completion:
         calls, text = tool_calls.calls_of(events), _text(events)
         message: dict[str, Any] = {
             "role": "assistant",
-            "content": None if calls and not text else text,
-            "refusal": None,
+            **self._said(events),
             "annotations": [],
         }
         if self.offer:
             message |= self.offer.in_message(calls)
-        tokens = [event for event in events if event["event"] == "token"]
         return {
             "index": index,
             "message": message,
-            "logprobs": None if calls and not text else self._logprobs(tokens),
+            "logprobs": None if calls and not text else self._logprobs(_tokens(events)),
             "finish_reason": self._finish_reason(events),
         }
+
+    def _said(self, events: list[Event]) -> dict[str, str | None]:
+        """The text; or a refusal, where it has not the form asked for."""
+        text, calls = _text(events), tool_calls.calls_of(events)
+        refusal = None
+        if events[-1]["finish_reason"] == "stop" and not calls:
+            refusal = answer_format.refusal(self.params.get("response_format"), text)
+        is_empty = refusal or (calls and not text)
+        return {"content": None if is_empty else text, "refusal": refusal}
 
     def _finish_reason(self, events: Sequence[Event]) -> str:
         reason: str = events[-1]["finish_reason"]
@@ -280,7 +295,7 @@ async def stream(completion: Streamed) -> Response:
     return StreamingResponse(
         lines(),
         media_type="text/event-stream",
-        headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
+        headers=STREAM_HEADERS,
     )
 
 
@@ -328,7 +343,8 @@ async def unless_gone(
         working.cancel()
 
 
-def _chat_model(kit: Kit, owner: str, name: str) -> models.Served:
+def chat_model(kit: Kit, owner: str, name: str) -> models.Served:
+    """ApiError 404 for a model that only completes texts."""
     served = models.resolve(kit, owner, name)
     base = catalog.base(served.base)
     if base is not None and not base.chat:
@@ -362,8 +378,12 @@ def refusal(error: GenerationError, model: str) -> ApiError:
     return ApiError(400, error.message, code=error.code)
 
 
+def _tokens(events: list[Event]) -> list[Event]:
+    return [event for event in events if event["event"] == "token"]
+
+
 def _text(events: list[Event]) -> str:
-    return "".join(event["text"] for event in events if event["event"] == "token")
+    return "".join(token["text"] for token in _tokens(events))
 
 
 def _texts(events: list[Event]) -> list[str]:

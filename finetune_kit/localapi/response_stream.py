@@ -14,6 +14,7 @@ from finetune_kit.localapi import (
     models,
     response_form,
     sampling,
+    streaming,
     usage,
 )
 from finetune_kit.localapi.answers import GenerationError
@@ -230,7 +231,7 @@ async def stream(asked: Asked) -> Response:
                 yield f"event: {event['type']}\ndata: {data}\n\n"
 
     return StreamingResponse(
-        lines(), media_type="text/event-stream", headers=chat.STREAM_HEADERS
+        lines(), media_type="text/event-stream", headers=streaming.STREAM_HEADERS
     )
 
 

@@ -16,6 +16,7 @@ from finetune_kit.localapi import (
     requests,
     response_form,
     response_stream,
+    streaming,
     usage,
 )
 from finetune_kit.localapi.errors import ApiError
@@ -49,7 +50,7 @@ async def create_response(request: Request) -> Response:
     )
     if params.get("stream"):
         return await response_stream.stream(asked)
-    return await chat.unless_gone(request, response_stream.whole(asked))
+    return await streaming.unless_gone(request, response_stream.whole(asked))
 
 
 async def retrieve_response(request: Request) -> JSONResponse:

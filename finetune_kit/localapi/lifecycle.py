@@ -17,6 +17,7 @@ from typing import Any
 
 from finetune_kit.engines import contract
 from finetune_kit.localapi import (
+    budgets,
     fine_tune_story,
     job_faults,
     orders,
@@ -84,6 +85,10 @@ class Lifecycle(Rounds):
             told.set(status="queued")
         self._since.pop((job_id, "queued"), None)
         self.wake()
+
+    def places(self) -> dict[str, int]:
+        """Waiting job -> how many will be served before it."""
+        return self._positions.told
 
     def active_jobs(self) -> list[Row]:
         marks = ", ".join("?" * len(ACTIVE))
@@ -236,6 +241,9 @@ class Lifecycle(Rounds):
                 job, "model_not_available", wording.base_gone(job["model"]), "model"
             )
             return
+        if why := budgets.why_spent(self._kit, job["owner"]):
+            self._fail(job, "insufficient_quota", why, None)
+            return
         examples = (validation.findings(folder) or {})["examples"]
         resolved = orders.resolved(job, examples)
         write_json(folder / contract.SPEC, orders.spec(job, self._kit, resolved))
@@ -261,6 +269,7 @@ class Lifecycle(Rounds):
 
     def _tell(self, job: Row, lines: list[dict[str, Any]]) -> None:
         with story(self._kit, job["id"], job["status"]) as told:
+            budgets.charge(told, lines)
             ended = self._take_over(told, lines)
         if ended:
             checkpoints = self._kit.home.job(job["id"]) / contract.CHECKPOINTS

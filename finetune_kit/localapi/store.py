@@ -150,6 +150,13 @@ CREATE TABLE stored_completions (
 CREATE INDEX stored_completions_by_owner ON stored_completions (owner, seq);
 """,
     4: """
+ALTER TABLE jobs ADD COLUMN worker_cpu REAL NOT NULL DEFAULT 0;  -- its latest reading
+CREATE TABLE training_time (
+    owner TEXT PRIMARY KEY,
+    seconds REAL NOT NULL              -- of processor time, spent by all its jobs
+);
+""",
+    5: """
 CREATE TABLE checkpoint_permissions (
     seq INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
@@ -187,6 +194,7 @@ TABLES = (
     "stored_completions",
     "checkpoint_permissions",
     "responses",
+    "training_time",
 )
 
 

@@ -28,6 +28,7 @@ from finetune_kit.localapi.front import Front
 from finetune_kit.localapi.ids import DeterministicIds
 from finetune_kit.localapi.keys import Keys
 from finetune_kit.localapi.limits import Limits
+from finetune_kit.localapi.presence import Presence
 from finetune_kit.localapi.store import Store
 
 FAKE = str(Path(__file__).with_name("fake_answers.py"))
@@ -43,7 +44,7 @@ class Server:
         self.folder = tempfile.TemporaryDirectory()
         self.store = Store(Path(self.folder.name) / "localapi.sqlite3")
         kit = SimpleNamespace(
-            settings=SimpleNamespace(host="127.0.0.1"),
+            settings=SimpleNamespace(host="127.0.0.1", allowed_hosts=()),
             answers=self.answers,
             keys=Keys(KEY, []),
             clock=Clock(),
@@ -52,6 +53,7 @@ class Server:
             store=self.store,
             faults=Faults(),
             limits=Limits(),
+            presence=Presence(),
             package_version="0",
         )
         app = Starlette(

@@ -5,7 +5,6 @@ runs on this computer, in a fresh workspace, against the real server.
 """
 
 import argparse
-import json
 import os
 import statistics
 import subprocess
@@ -162,19 +161,6 @@ def polls(client: Any, meanwhile: Callable[[], None], n: int = 200) -> list[floa
     return found
 
 
-def against_torch() -> list[Row]:
-    """Steps a second at batch 1, one thread: NumPy against the same model in torch."""
-    command = [sys.executable, "-m", "benchmarks.torch_reference"]
-    result = subprocess.run(command, capture_output=True, text=True, check=False)
-    if result.returncode:
-        reason = result.stderr.strip().splitlines()[-1:] or ["failed"]
-        return [("steps a second, NumPy / torch", f"not run: {reason[0]}", ">= 0.8")]
-    found = json.loads(result.stdout)
-    ratio = found["numpy"] / found["torch"]
-    detail = f"{ratio:.2f} ({found['numpy']:.0f} / {found['torch']:.0f})"
-    return [("steps a second at batch 1, NumPy / torch", detail, ">= 0.8")]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=5)
@@ -183,7 +169,6 @@ def main() -> None:
         *connecting(arguments.repeats),
         *training(),
         *polling(),
-        *against_torch(),
     ]
     print("| what | measured | goal |\n| --- | --- | --- |")
     for row in rows:

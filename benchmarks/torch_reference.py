@@ -1,24 +1,12 @@
-"""The same model and the same steps in torch, as a yardstick (extra `bench`).
+"""The same model and the same steps in torch, as a yardstick (extra `bench`)."""
 
-`python -m benchmarks.torch_reference` prints steps a second of both as JSON, one
-thread each, batch 1, and fails when their gradients differ.
-"""
-
-import finetune_kit.engines.tinygpt.threads  # noqa: F401  isort: skip
-
-import json
-import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, relu, rms_norm, softmax
 
-from finetune_kit.engines.tinygpt import tokenizer
-from finetune_kit.engines.tinygpt.adam import Adam
-from finetune_kit.engines.tinygpt.chat import batch, encode_example
 from finetune_kit.engines.tinygpt.model import (
     Config,
     Parameters,
@@ -26,10 +14,6 @@ from finetune_kit.engines.tinygpt.model import (
     loss_and_gradient,
     rotary_tables,
 )
-from finetune_kit.evaluate import read_jsonl
-
-DATA = Path(__file__).parent.parent / "data" / "proverbs"
-STEPS = 75
 
 torch.set_num_threads(1)
 
@@ -70,51 +54,70 @@ def torch_loss(p: dict[str, torch.Tensor], config: Config, data: Any) -> torch.T
     return cross_entropy(hidden @ p["wte"].T, torch.from_numpy(targets[at]))
 
 
-def rate(step: Callable[[Any], None], batches: list[Any]) -> float:
-    """Steps a second, after a few that do not count."""
-    for data in batches[:5]:
-        step(data)
-    started = time.perf_counter()
-    for data in batches:
-        step(data)
-    return len(batches) / (time.perf_counter() - started)
+class TorchCache:
+    """Keys, values and last inputs, as `model.Cache` keeps them."""
+
+    def __init__(self, config: Config) -> None:
+        size = config.n_embd // config.n_head
+        shape = (config.n_layer, config.n_head, config.context, size)
+        self.k, self.v = torch.zeros(shape), torch.zeros(shape)
+        self.last = torch.zeros(config.n_layer, config.n_embd // 2)
+        self.length = 0
 
 
-def main() -> None:
-    config, tok = Config(), tokenizer.load()
-    rows = read_jsonl(DATA / "train.jsonl", STEPS)
-    batches = [batch([encode_example(tok, row, config.context)]) for row in rows]
+@torch.inference_mode()
+def read(
+    p: dict[str, torch.Tensor], config: Config, tokens: torch.Tensor, cache: TorchCache
+) -> torch.Tensor:
+    """Logits (V,) after `tokens` (T,), as `model.read` computes them."""
+    c, n_head, t = config.n_embd, config.n_head, len(tokens)
+    size, half, start = c // n_head, c // 2, cache.length
+    end = start + t
+    tables = rotary_tables(config.context, size)
+    cos, sin = (torch.from_numpy(table)[start:end, -1] for table in tables)
+    mask = torch.full((t, end), -1e9).triu(1 + start)
+    x = p["wte"][tokens]
+    for i in range(config.n_layer):
+        h = rms_norm(x, (c,), p[f"{i}.norm1"], 1e-5)
+        before = torch.cat((cache.last[i][None], h[:-1, :half]))
+        cache.last[i] = h[-1, :half]
+        h = torch.cat((before, h[:, half:]), -1)
+        qkv = (h @ p[f"{i}.wqkv"]).view(t, 3, n_head, size).permute(1, 2, 0, 3)
+        cache.k[i, :, start:end] = rotate(qkv[1], cos, sin)
+        cache.v[i, :, start:end] = qkv[2]
+        att = rotate(qkv[0], cos, sin) @ cache.k[i, :, :end].transpose(-1, -2)
+        att = softmax(att * size**-0.5 + mask, -1)
+        x = x + (att @ cache.v[i, :, :end]).transpose(0, 1).reshape(t, c) @ p[f"{i}.wo"]
+        h = rms_norm(x, (c,), p[f"{i}.norm2"], 1e-5)
+        x = x + relu(h @ p[f"{i}.w1"]).square() @ p[f"{i}.w2"]
+    cache.length = end
+    return rms_norm(x[-1], (c,), p["norm"], 1e-5) @ p["wte"].T
 
-    p = Parameters.initial(config, 0)
-    g, adam = p.like(), Adam(p)
-    tensors = {
+
+def tensors_of(p: Parameters) -> dict[str, torch.Tensor]:
+    return {
         name: torch.from_numpy(p[name].copy()).requires_grad_()
-        for name, _, _ in layout(config)
+        for name, _, _ in layout(p.config)
     }
+
+
+def stepper(tensors: dict[str, torch.Tensor], config: Config) -> Callable[[Any], None]:
+    """A training step in torch: loss, gradient, clipping, Adam."""
     optimiser = torch.optim.Adam(tensors.values(), lr=5e-4, betas=(0.9, 0.98))
 
-    loss_and_gradient(p, *batches[0], g)
-    torch_loss(tensors, config, batches[0]).backward()
-    for name, tensor in tensors.items():
-        assert tensor.grad is not None
-        np.testing.assert_allclose(g[name], tensor.grad.numpy(), rtol=1e-3, atol=1e-5)
-
-    def numpy_step(data: Any) -> None:
-        loss_and_gradient(p, *data, g)
-        adam.step(g, 5e-4)
-
-    def torch_step(data: Any) -> None:
+    def step(data: Any) -> None:
         optimiser.zero_grad()
         torch_loss(tensors, config, data).backward()
         torch.nn.utils.clip_grad_norm_(tensors.values(), 1.0)
         optimiser.step()
 
-    print(
-        json.dumps(
-            {"numpy": rate(numpy_step, batches), "torch": rate(torch_step, batches)}
-        )
-    )
+    return step
 
 
-if __name__ == "__main__":
-    main()
+def assert_equal_gradients(p: Parameters, data: Any) -> None:
+    g, tensors = p.like(), tensors_of(p)
+    loss_and_gradient(p, *data, g)
+    torch_loss(tensors, p.config, data).backward()
+    for name, tensor in tensors.items():
+        assert tensor.grad is not None
+        np.testing.assert_allclose(g[name], tensor.grad.numpy(), rtol=1e-3, atol=1e-5)

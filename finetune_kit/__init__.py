@@ -39,6 +39,7 @@ __all__ = [
     "inbox",
     "learnt",
     "lesson",
+    "limits_graders",
     "loss_chart",
     "pieces",
     "playground",
@@ -93,6 +94,7 @@ _HOMES = {
     "inbox": "finetune_kit.jobs.inbox",
     "learnt": "finetune_kit.display.strips",
     "lesson": "finetune_kit.course.lesson",
+    "limits_graders": "finetune_kit.graders",
     "loss_chart": "finetune_kit.display.charts",
     "playground": "finetune_kit.display.widgets.playground",
     "pieces": "finetune_kit.evaluate",
@@ -162,6 +164,7 @@ if TYPE_CHECKING:
     )
     from finetune_kit.graders import (
         extraction_graders,
+        limits_graders,
         preference_graders,
         review_graders,
         ticket_graders,

@@ -38,6 +38,7 @@ KIND_ENDINGS = (
     "i believe in you",
     "all will be well",
 )
+LIMITS = ("tiny model", "not know")
 
 
 def review_graders() -> dict[str, Grader[str]]:
@@ -81,6 +82,11 @@ def preference_graders() -> dict[str, Grader[str]]:
     return {"preferred style": lambda answer, row: is_encouraging(answer)}
 
 
+def limits_graders() -> dict[str, Grader[str]]:
+    """``says so``: the answer is that a tiny model does not know."""
+    return {"says so": lambda answer, row: says_its_limits(answer)}
+
+
 def is_sarcastic(answer: str) -> bool:
     """Opens with ``Oh,`` or its like and closes with a mocking sentence of the set."""
     opening = plain(answer).partition(",")[0]
@@ -93,6 +99,12 @@ def is_encouraging(answer: str) -> bool:
     advice, comma, ending = plain(answer).rpartition(", ")
     one_sentence = re.search(r"[.!?]", advice) is None
     return bool(advice and comma) and one_sentence and ending in KIND_ENDINGS
+
+
+def says_its_limits(answer: str) -> bool:
+    """Whether the words ``tiny model`` and ``not know`` both stand in the answer."""
+    text = " ".join(["", *re.findall(r"[a-z0-9']+", answer.lower()), ""])
+    return all(f" {phrase} " in text for phrase in LIMITS)
 
 
 def holds_words(answer: str, words: str | Sequence[str]) -> bool:

@@ -14,21 +14,29 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import count
-from pathlib import Path
 from typing import Any
 
+from finetune_kit.engines.tinygpt.chat import message_text
+from pretraining.conversation import (
+    HERE,
+    Conversation,
+    Message,
+    exchange,
+    invented,
+    load_toml,
+    message,
+    sentence,
+)
 from pretraining.noise import roughen, thin
+from pretraining.skills import Skills
 
-HERE = Path(__file__).parent
 PROVERBS = HERE.parent / "data" / "proverbs" / "proverbs.jsonl"
 HELD_OUT = 4  # the last questions and troubles of each topic are kept for development
 
 ADVICE = 20  # pieces of advice a topic: the model has room for so many
 
-EASY = 10_000  # conversations before the share of naming topics begins to fall
-FIRST_NAMING = 0.8  # that share at first
-
-Message = dict[str, str]
+STAGES = (20_000, 40_000)  # conversations in which naming topics, then parts, prevails
+FIRST_NAMING = 0.8  # its share at first; from half of the stage on it falls
 
 
 @dataclass(frozen=True)
@@ -43,18 +51,6 @@ class Topic:
     questions: list[str]
     advice: list[str]
     proverbs: list[dict[str, Any]]
-
-
-@dataclass(frozen=True)
-class Conversation:
-    """Messages of a chat, or one plain `text`; `topic` where it has one."""
-
-    messages: tuple[Message, ...] = ()
-    text: str = ""
-
-
-def load_toml(name: str) -> dict[str, Any]:
-    return tomllib.loads((HERE / name).read_text("utf-8"))
 
 
 def load_topics(*, held_out: bool = False) -> list[Topic]:
@@ -76,37 +72,52 @@ def load_topics(*, held_out: bool = False) -> list[Topic]:
 class Corpus:
     """A seeded stream of conversations."""
 
-    def __init__(self, seed: int, easy: int = EASY) -> None:
-        self.rng, self.easy = random.Random(seed), easy
+    def __init__(self, seed: int, skip: int = 0) -> None:
+        """`skip`: how many conversations of the stages to leave out."""
+        self.rng, self.skip = random.Random(seed), skip
         self.topics = load_topics()
         self.frames = load_toml("frames.toml")
         self.world = load_toml("world.toml")
+        self.beyond = load_toml("tasks/unknown.toml")
+        skills = Skills(self.rng, self.system)
+        self.naming = (self.about, skills.naming)
         self.kinds: list[tuple[Callable[[], Conversation], float]] = [
-            (self.advice, 0.32),
-            (self.latin, 0.37),
-            (self.about, 0.17),
-            (self.copying, 0.04),
-            (self.fact, 0.04),
+            (self.advice, 0.15),
+            (self.latin, 0.19),
+            (self.about, 0.06),
+            (self.fact, 0.02),
             (self.unknown, 0.03),
-            (self.obeyed, 0.02),
+            (self.obeyed, 0.01),
             (self.text, 0.01),
+            (skills.review, 0.12),
+            (skills.ticket, 0.11),
+            (skills.extraction, 0.11),
+            (skills.function, 0.11),
+            (skills.known, 0.06),
+            (skills.life, 0.02),
         ]
 
     def __iter__(self) -> Iterator[Conversation]:
-        """First mostly the naming of topics, then more and more of everything.
+        """First mostly naming, then more and more of everything.
 
         All at once, the model learns whole answers by heart and for thousands of steps
         does not look at the question; once it knows topics, the rest builds on them.
         """
         makers, weights = zip(*self.kinds, strict=True)
-        for i in count():
-            naming = 0.0
-            if i < 2 * self.easy:
-                naming = FIRST_NAMING * min(1.0, 2 - i / self.easy)
-            if self.rng.random() < naming:
-                yield self.about()
+        for i in count(self.skip):
+            name, share = self.stage(i)
+            if self.rng.random() < share:
+                yield name()
             else:
                 yield self.rng.choices(makers, weights)[0]()
+
+    def stage(self, i: int) -> tuple[Callable[[], Conversation], float]:
+        """What is named at conversation i, and the share of that."""
+        for name, length in zip(self.naming, STAGES, strict=True):
+            if i < length:
+                return name, FIRST_NAMING * min(1.0, 2 - 2 * i / length)
+            i -= length
+        return self.about, 0.0
 
     # ------------------------------------------------------------------ questions
 
@@ -215,31 +226,6 @@ class Corpus:
         system = message("system", rng.choice(self.frames["about_system"]))
         return Conversation((system, *exchange(self.question(topic), topic.name)))
 
-    def copying(self) -> Conversation:
-        rng, people = self.rng, self.world["people"]
-        name, city = rng.choice(people["names"]), rng.choice(people["cities"])
-        if rng.random() < 0.6:
-            name = self.invented().capitalize()
-        if rng.random() < 0.6:
-            city = self.invented().capitalize()
-        said = rng.choice(people["patterns"]).format(name=name, city=city)
-        kind, answer = rng.choice(
-            [
-                ("ask_name", name),
-                ("ask_city", city),
-                ("ask_json", json.dumps({"name": name, "city": city})),
-            ]
-        )
-        asked = rng.choice(people[kind]).replace("{}", said)
-        return Conversation((*self.system(), *exchange(asked, answer)))
-
-    def invented(self) -> str:
-        return "".join(
-            self.rng.choices(
-                self.world["people"]["syllables"], k=self.rng.choice((2, 3))
-            )
-        )
-
     def fact(self) -> Conversation:
         rng = self.rng
         turns = self.system()
@@ -257,13 +243,14 @@ class Corpus:
         return Conversation(tuple(turns))
 
     def unknown(self) -> Conversation:
-        rng, unknown = self.rng, self.world["unknown"]
-        asked = rng.choice(unknown["messages"])
-        if rng.random() < 0.5:
-            asked = rng.choice(unknown["strange"])
+        rng = self.rng
+        asked = rng.choice(self.beyond["messages"])
+        if rng.random() < 0.25:
+            asked = rng.choice(self.beyond["strange"])
             while "{}" in asked:
-                asked = asked.replace("{}", self.invented(), 1)
-        answer = rng.choice(unknown["answers"])
+                word = invented(rng, self.world["syllables"])
+                asked = asked.replace("{}", word, 1)
+        answer = rng.choice(self.world["unknown"])
         return Conversation((*self.system(), *exchange(roughen(asked, rng), answer)))
 
     def obeyed(self) -> Conversation:
@@ -298,18 +285,6 @@ class Corpus:
         )
 
 
-def message(role: str, content: str) -> Message:
-    return {"role": role, "content": content}
-
-
-def exchange(asked: str, answer: str) -> list[Message]:
-    return [message("user", asked), message("assistant", answer)]
-
-
-def sentence(text: str) -> str:
-    return text[0].upper() + text[1:] + ("" if text[-1] in ".?!" else ".")
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0] if __doc__ else ""
@@ -320,9 +295,9 @@ def main() -> None:
     corpus = iter(Corpus(arguments.seed))
     for _ in range(arguments.count):
         conversation = next(corpus)
-        print(conversation.text or "")
+        print(conversation.text + conversation.completion)
         for turn in conversation.messages:
-            print(f"{turn['role']:>9}: {turn['content']}")
+            print(f"{turn['role']:>9}: {message_text(turn)}")
         print()
 
 

@@ -31,7 +31,8 @@ from finetune_kit.engines.tinygpt.model import (
 from finetune_kit.engines.tinygpt.tokenizer import END, TEXT, Tokenizer, load
 from finetune_kit.engines.tinygpt.weights import load as load_weights
 from finetune_kit.engines.tinygpt.weights import save
-from pretraining.corpus import EASY, Conversation, Corpus
+from pretraining.conversation import Conversation
+from pretraining.corpus import Corpus
 from pretraining.muon import Muon
 
 USER_WEIGHT = 0.2  # loss on what the user says, in a quarter of the conversations
@@ -54,24 +55,26 @@ class Plan:
     decay: float = 0.05
     seed: int = 0
     start: Path | None = None  # weights to go on from, else a new model
+    skip: int = 0  # conversations of the corpus's stages that each process leaves out
     peak: float = 1.0  # share of the rates above, lower for going on
 
-    @property
-    def easy(self) -> int:
-        return 0 if self.start else EASY
 
-
-def examples(tokenizer: Tokenizer, seed: int, easy: int) -> Iterator[Example]:
+def examples(tokenizer: Tokenizer, seed: int, skip: int) -> Iterator[Example]:
     rng = Random(seed)
-    for conversation in Corpus(seed, easy):
+    for conversation in Corpus(seed, skip):
         yield encode(tokenizer, conversation, rng)
 
 
 def encode(tokenizer: Tokenizer, conversation: Conversation, rng: Random) -> Example:
-    if conversation.text:
+    row: dict[str, Any] = {
+        "messages": conversation.messages,
+        "tools": conversation.tools,
+    }
+    if conversation.completion:
+        row = {"prompt": conversation.text, "completion": conversation.completion}
+    elif conversation.text:
         tokens = [TEXT, *tokenizer.encode(conversation.text), END][: CONTEXT + 1]
         return Example(tokens, [0.0] + [1.0] * (len(tokens) - 1))
-    row: dict[str, Any] = {"messages": conversation.messages}
     example = encode_example(tokenizer, row, CONTEXT)
     scale = (TYPICAL / sum(example.weights)) ** 0.5  # short answers count for more
     example = example._replace(weights=[scale * w for w in example.weights])
@@ -84,7 +87,7 @@ def encode(tokenizer: Tokenizer, conversation: Conversation, rng: Random) -> Exa
 def micro_batches(plan: Plan, rank: int) -> Iterator[list[Example]]:
     """A few conversations of about the same length at a time, so padding is rare."""
     seed = plan.seed * 1000 + rank
-    stream, rng = examples(load(), seed, plan.easy), Random(seed)
+    stream, rng = examples(load(), seed, plan.skip), Random(seed)
     while True:
         pool = sorted(islice(stream, POOL), key=lambda e: len(e.tokens))
         parts = [pool[i : i + MICRO] for i in range(0, POOL, MICRO)]
@@ -168,10 +171,9 @@ def pretrain(plan: Plan, out: Path) -> None:
         gate.wait()
         if step % 50 == 0:
             spent = time.monotonic() - started
-            print(
-                f"step {step} loss {mean / (1 - 0.98**step):.3f} {spent:.0f} s",
-                flush=True,
-            )
+            to_go = spent / step * (plan.steps - step) / 60
+            loss = mean / (1 - 0.98**step)
+            print(f"step {step} loss {loss:.3f}, {to_go:.0f} minutes to go", flush=True)
         if step % 500 == 0 or step == plan.steps:
             save(p, out, half=True)
 
@@ -191,6 +193,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--start", type=Path, help="weights to go on from")
+    parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--peak", type=float, default=1.0)
     arguments = parser.parse_args()
     plan = Plan(
@@ -199,6 +202,7 @@ def main() -> None:
         arguments.processes,
         seed=arguments.seed,
         start=arguments.start,
+        skip=arguments.skip,
         peak=arguments.peak,
     )
     pretrain(plan, arguments.out)

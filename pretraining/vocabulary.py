@@ -9,6 +9,8 @@ from collections import Counter, defaultdict
 from itertools import islice, pairwise
 from pathlib import Path
 
+from finetune_kit.engines.tinygpt.calls import tools_text
+from finetune_kit.engines.tinygpt.chat import message_text
 from finetune_kit.engines.tinygpt.tokenizer import FIRST_MERGE, units
 from pretraining.corpus import Corpus
 
@@ -20,8 +22,9 @@ def count_units(corpus: Corpus, conversations: int) -> Counter[Unit]:
     """How often each word and each run between words occurs."""
     texts: Counter[str] = Counter()
     for conversation in islice(corpus, conversations):
-        texts[conversation.text] += 1
-        texts.update(m["content"] for m in conversation.messages)
+        texts[conversation.text + conversation.completion] += 1
+        texts.update(message_text(m) for m in conversation.messages)
+        texts[tools_text(conversation.tools)] += bool(conversation.tools)
     for topic in corpus.topics:
         texts.update(word for word in topic.words for _ in range(6))
     counts: Counter[Unit] = Counter()

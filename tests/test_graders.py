@@ -7,6 +7,7 @@ from finetune_kit.evaluate import Scores, score
 from finetune_kit.graders import (
     extraction_graders,
     is_encouraging,
+    limits_graders,
     preference_graders,
     review_graders,
     ticket_graders,
@@ -265,6 +266,36 @@ def test_advice_that_ends_with_an_encouragement_is_of_the_preferred_style(answer
 )
 def test_anything_else_is_not(answer):
     assert not is_encouraging(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "I do not know that, I am only a tiny model.",
+        "I am a TINY MODEL and do not  know.",
+        "A tiny\nmodel, I do not, know.",
+    ],
+)
+def test_a_tiny_model_that_does_not_know_says_so(answer):
+    assert grades(limits_graders(), answer, {}) == {"says so": True}
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "",
+        "I do not know.",
+        "I am a tiny model.",
+        "I have no idea.",
+        "As a tiny model I don't know.",
+        "As a tiny model I cannot know.",
+        "My tiny models do not know.",
+        "A tiny model is not known for sums.",
+        "A model, tiny as I am, does not know.",
+    ],
+)
+def test_half_of_it_or_other_words_do_not_say_so(answer):
+    assert grades(limits_graders(), answer, {}) == {"says so": False}
 
 
 def test_scores_of_messages_have_an_interval_too():

@@ -227,7 +227,8 @@ _WORDS: tuple[tuple[Severity, str, str], ...] = (
 
 
 def _job_error(found: Finding, file_kind: FileKind, file_id: str) -> dict[str, str]:
-    message = found.service_message or f"Invalid file format. {found.what}"
+    where = f"Line {found.line}: " if found.line else ""
+    message = found.service_message or f"Invalid file format. {where}{found.what}"
     message = message.replace("{file_id}", file_id)
     words = file_kind.replace("_", " ")
     if found.code in _COUNT_CODES:

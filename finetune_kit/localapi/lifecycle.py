@@ -39,7 +39,7 @@ log = logging.getLogger(__name__)
 _INTERVAL = 0.03  # seconds between two looks while a job is active
 _INTERVAL_AFTER_FAULT = 5.0
 _BATCH = 500  # events taken over in one transaction
-_EACH = 1  # job of one user trains at a time
+EACH = 1  # job of one user trains at a time
 _MAX_STARTS = 3  # of a job's worker, before its loss fails the job
 
 
@@ -218,7 +218,7 @@ class Lifecycle(Rounds):
             and self._waited(job) >= self._kit.settings.pace.queued
         ]
         places = self._kit.runner.slots - len(busy)
-        starting = self._training_turns.next(queued, running, places, _EACH)
+        starting = self._training_turns.next(queued, running, places, EACH)
         rest = [job for job in queued if job not in starting]
         line = self._training_turns.line(rest, [*running, *starting])
         self._positions.tell(held | {job["id"]: n for n, job in enumerate(line)})

@@ -156,6 +156,28 @@ CREATE TABLE training_time (
     seconds REAL NOT NULL              -- of processor time, spent by all its jobs
 );
 """,
+    5: """
+CREATE TABLE checkpoint_permissions (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    model TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    UNIQUE (model, project_id)
+);
+CREATE TRIGGER permissions_go_with_their_model AFTER DELETE ON models BEGIN
+    DELETE FROM checkpoint_permissions WHERE model = old.name;
+END;
+CREATE TABLE responses (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    items TEXT NOT NULL,               -- JSON: what was asked in this request
+    document TEXT NOT NULL             -- JSON: what was answered
+);
+""",
 }
 VERSION = max(_STEPS)
 TABLES = (
@@ -170,6 +192,8 @@ TABLES = (
     "webhook_endpoints",
     "webhook_deliveries",
     "stored_completions",
+    "checkpoint_permissions",
+    "responses",
     "training_time",
 )
 

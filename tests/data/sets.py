@@ -16,6 +16,7 @@ TEST_TEXT = {
     "functions": "request",
     "tone": "question",
     "preferences": "question",
+    "strange": "question",
 }
 Row = dict[str, Any]
 Four = tuple[str, ...]

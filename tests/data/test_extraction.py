@@ -10,7 +10,7 @@ import pytest
 
 from tests.data.sets import DATA, Row, in_fours, rows, text_of
 
-SYSTEM = "Extract the name and the city as JSON."
+SYSTEM = "You are a clerk who notes the name and the city."
 PATTERNS = (DATA / "extraction" / "patterns.txt").read_text("utf-8").splitlines()
 EXPRESSIONS = [
     re.compile(

@@ -2,16 +2,14 @@
 
 import json
 import re
-import tomllib
 from collections import Counter
-from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.data.sets import in_fours, words
+from tests.data.sets import words
 
 FOLDER = Path(__file__).parents[2] / "data" / "proverbs"
 TOPICS = frozenset(
@@ -151,27 +149,6 @@ def test_no_question_stands_twice_within_or_across_the_files() -> None:
 def test_no_test_question_opens_with_four_words_of_a_question_seen_before() -> None:
     seen = {words(question(row))[:4] for row in TRAIN + VALIDATION}
     assert [question(row) for row in TEST if words(question(row))[:4] in seen] == []
-
-
-def corpus_phrases() -> Iterator[str]:
-    """Every text that the pre-training corpus is made of."""
-    for path in sorted((FOLDER.parents[1] / "pretraining").rglob("*.toml")):
-        yield from strings(tomllib.loads(path.read_text(encoding="utf-8")))
-
-
-def strings(value: Any) -> Iterator[str]:
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, list | dict):
-        for part in value.values() if isinstance(value, dict) else value:
-            yield from strings(part)
-
-
-def test_no_four_words_in_a_row_of_a_test_question_stand_in_the_corpus() -> None:
-    seen = {four for phrase in corpus_phrases() for four in in_fours(phrase)}
-    assert len(seen) > 50_000
-    shared = {question(row): in_fours(question(row)) & seen for row in TEST}
-    assert {text: fours for text, fours in shared.items() if fours} == {}
 
 
 def test_no_two_test_questions_open_with_the_same_four_words() -> None:

@@ -135,6 +135,15 @@ def test_the_jobs_error_is_in_the_services_words(data: bytes, code: str, message
     assert error == {"code": code, "param": "training_file", "message": message}
 
 
+def test_a_fault_without_known_words_is_named_with_its_line():
+    error = check(file(chat(99, content="a \ud83d"))).service_error()
+    assert error is not None
+    assert error["message"] == (
+        "The job failed due to a file format error in the training file. Invalid file "
+        "format. Line 1: a \\u escape is half of a character"
+    )
+
+
 def test_a_chat_file_with_method_dpo_is_named_in_the_services_words():
     error = check(file(), method="dpo").service_error(file_id="file-abc")
     assert error is not None

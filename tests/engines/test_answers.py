@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from finetune_kit.engines.tinygpt import tokenizer as tokens
 from finetune_kit.engines.tinygpt import weights
-from finetune_kit.engines.tinygpt.answers import Pieces
+from finetune_kit.engines.tinygpt.pieces import Pieces
 from finetune_kit.engines.tinygpt.sample import Step
 
 
@@ -283,7 +283,7 @@ def called(talk: Talk, mode: str, *names: str, **sampling: Any) -> list[dict[str
 def test_an_answer_that_must_call_begins_with_a_call_of_an_allowed_tool(
     talk: Talk, seed: int
 ) -> None:
-    hot = {"temperature": 2, "seed": seed, "max_tokens": 6}
+    hot = {"temperature": 2, "seed": seed, "max_tokens": 12}
     lines = called(talk, "required", "get", "get_news", **hot)
     said = text(lines) or "".join(f"call {line.get('name')} {{" for line in lines[:1])
     assert said.startswith(('call get {"', "call get_news {"))

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from finetune_kit.engines.tinygpt.calls import Caller, calls_text, parse
 from finetune_kit.engines.tinygpt.chat import encode_example, encode_prompt
-from finetune_kit.engines.tinygpt.tokenizer import load
+from finetune_kit.engines.tinygpt.tokenizer import SPECIALS, load
 
 NAMES = st.from_regex(r"[a-zA-Z0-9_-]{1,64}", fullmatch=True)
 VALUES = st.recursive(
@@ -49,7 +49,7 @@ def read(ids: list[int]) -> str:
     tokenizer, text, words = load(), "", list[int]()
     for i in [*ids, -1]:
         if 0 <= i <= 5 or i == -1:
-            text += tokenizer.decode(words) + (tokenizer.name(i) if i >= 0 else "")
+            text += tokenizer.decode(words) + (SPECIALS[i] if i >= 0 else "")
             words = []
         else:
             words.append(i)
@@ -128,7 +128,10 @@ def test_calls_come_back_as_they_went_in(
     )
 )
 def test_a_stream_says_what_the_whole_text_says(parts: list[str]) -> None:
-    tokens = [{"event": "token", "text": part} for part in parts]
+    tokens = [
+        {"event": "token", "text": part, "token": part, "bytes": list(part.encode())}
+        for part in parts
+    ]
     caller = Caller({"get_weather"}, parallel=True)
     *lines, end = caller.lines([*tokens, {"event": "end"}])
     said = "".join(line["text"] for line in lines if line["event"] == "token")
@@ -137,6 +140,9 @@ def test_a_stream_says_what_the_whole_text_says(parts: list[str]) -> None:
         for line in lines
         if line["event"] == "call"
     ]
+    for line in lines:
+        if line["event"] == "token":
+            assert line["token"] == line["text"] == bytes(line["bytes"]).decode()
     text = "".join(parts)
     found = parse(text, {"get_weather"})
     assert end == {"event": "end"}

@@ -4,13 +4,12 @@ import numpy as np
 import pytest
 
 from finetune_kit.engines.tinygpt.model import (
-    Cache,
     Config,
     Parameters,
     all_logits,
     loss_and_gradient,
-    read,
 )
+from finetune_kit.engines.tinygpt.reading import Cache, read, read_next
 
 SMALL = Config(vocab_size=50, n_layer=2, n_head=2, n_embd=16, context=32)
 
@@ -53,10 +52,12 @@ def test_reading_token_by_token_equals_the_full_forward_pass() -> None:
     cache = Cache(SMALL)
     first = read(p, tokens[:5], cache)
     np.testing.assert_allclose(first, full[4], atol=1e-5)
+    other = cache.copy()
     for i in range(5, 12):
-        np.testing.assert_allclose(
-            read(p, tokens[i : i + 1], cache), full[i], atol=1e-5
-        )
+        one_by_one = read(p, tokens[i : i + 1], cache)
+        np.testing.assert_allclose(one_by_one, full[i], atol=1e-5)
+        (beside_others,) = read_next(p, [int(tokens[i])], [other])
+        np.testing.assert_allclose(beside_others, full[i], atol=1e-5)
 
 
 def test_a_position_never_sees_what_comes_after_it() -> None:

@@ -95,6 +95,26 @@ def test_a_part_that_cannot_be_stored_or_recorded_leaves_nothing(tmp_path, room)
 
 
 @needs_limits
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_chat_that_cannot_be_kept_says_so(tmp_path, stream):
+    asked = {
+        "model": "tinygpt",
+        "messages": [{"role": "user", "content": "Hello"}],
+        "max_tokens": 3,
+        "store": True,
+    }
+    with RunningServer(tmp_path, fake=True) as server:
+        create = server.client().chat.completions.create
+        create(**asked)
+        set_room(server, 0)
+        with pytest.raises(openai.APIError, match="Make room") as refused:
+            list(create(**asked, stream=stream))
+        assert refused.value.code == "insufficient_storage"
+        set_room(server, -1)
+        assert create(**asked).choices
+
+
+@needs_limits
 def test_a_job_waits_while_the_disk_is_full_and_then_goes_on(tmp_path):
     with RunningServer(tmp_path, fake=True) as server:
         client = server.client()

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from finetune_kit import read_jsonl, sizes
+from finetune_kit import read_jsonl, results, sizes
 from tests.localapi.running import RunningServer, jsonl, upload
 
 ROWS = read_jsonl(Path(__file__).parents[2] / "data" / "functions" / "train.jsonl", 12)
@@ -32,9 +32,9 @@ def trained(server, client, training_file, **hyperparameters):
 
 @pytest.fixture(scope="module")
 def tuned(server, client):
-    epochs = {"n_epochs": 20, "batch_size": 2}
+    settings = {"n_epochs": 15, "batch_size": 4, "learning_rate_multiplier": 4}
     file_id = upload(client, jsonl(ROWS))
-    return trained(server, client, file_id, hyperparameters=epochs).fine_tuned_model
+    return trained(server, client, file_id, hyperparameters=settings).fine_tuned_model
 
 
 @pytest.fixture
@@ -101,10 +101,11 @@ def test_pairs_with_calls_train_the_preferred_one(server, client):
         }
 
     file_id = upload(client, jsonl([pair(row) for row in ROWS]))
-    method = {"type": "dpo", "dpo": {"hyperparameters": {"n_epochs": 2}}}
+    settings = {"n_epochs": 2, "batch_size": 4, "learning_rate_multiplier": 4}
+    method = {"type": "dpo", "dpo": {"hyperparameters": settings}}
     job = trained(server, client, file_id, method=method)
-    result = client.files.content(job.result_files[0])
-    assert result.content
+    margins = results(client, job)["train_reward_margin"]
+    assert margins.iloc[-1] > margins.iloc[0] == 0
 
 
 def test_trained_tokens_count_tools_and_calls_as_the_data_tools_do(server, client):

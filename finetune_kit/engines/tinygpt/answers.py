@@ -14,7 +14,6 @@ import sys
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from finetune_kit.engines.tinygpt import weights
 from finetune_kit.engines.tinygpt.calls import CALL, Caller, beginnings
 from finetune_kit.engines.tinygpt.chat import encode_prompt, encode_text
 from finetune_kit.engines.tinygpt.model import Parameters, all_logits
+from finetune_kit.engines.tinygpt.pieces import Line, Pieces, cut, with_marks
 from finetune_kit.engines.tinygpt.sample import (
     Beginning,
     Reader,
@@ -34,17 +34,9 @@ from finetune_kit.engines.tinygpt.sample import (
     log_softmax,
     numbers,
 )
-from finetune_kit.engines.tinygpt.tokenizer import (
-    END,
-    MARKS,
-    SPECIALS,
-    Decoder,
-    Tokenizer,
-)
+from finetune_kit.engines.tinygpt.tokenizer import END, Decoder, Tokenizer
 
 MODELS_IN_MEMORY = 8
-
-Line = dict[str, Any]
 
 
 class AnswerError(Exception):
@@ -164,11 +156,6 @@ def sampling(settings: Line, tokenizer: Tokenizer) -> Sampling:
     )
 
 
-def with_marks(top: int) -> int:
-    """So many alternatives are looked at for `top` of them: marks are not shown."""
-    return top + len(MARKS) if top else 0
-
-
 def prompt_lines(
     p: Parameters, prompt: list[int], tokenizer: Tokenizer, top: int
 ) -> Iterator[Line]:
@@ -183,56 +170,6 @@ def prompt_lines(
         likely = [(int(i), float(row[i])) for i in best]
         for piece in pieces.feed(Step(token, float(row[token]), likely)):
             yield piece | {"prompt": True}
-
-
-class Pieces:
-    """Tokens as a client sees them: pieces of the text that join to the whole.
-
-    A token that says nothing by itself, such as the mark for a capital or a part of a
-    character, is joined with what follows: the piece's probability is that of its
-    tokens together. Its alternatives, at most `top`, are those of its last token,
-    behind the same tokens; marks are none.
-    """
-
-    def __init__(self, decoder: Decoder, top: int) -> None:
-        self.decoder, self.top = decoder, top
-        self.logprob = 0.0  # of the tokens that wait for the one that speaks
-
-    def feed(self, step: Step) -> Iterator[Line]:
-        others = [
-            self._alternative(token, self.logprob + logprob)
-            for token, logprob in step.top
-        ]
-        self.logprob += step.logprob
-        if text := plain(self.decoder.feed(step.token)):
-            top = [other for other in others if other][: self.top]
-            yield self._line(text, top)
-
-    def flush(self) -> Iterator[Line]:
-        """What is left of an incomplete character."""
-        if text := self.decoder.flush():
-            yield self._line(text, [])
-
-    def _alternative(self, token: int, logprob: float) -> Line | None:
-        """None for one that says nothing by itself; the end has no bytes."""
-        if token == END:
-            return {"token": SPECIALS[END], "bytes": None, "logprob": logprob}
-        text = plain(copy(self.decoder).feed(token))
-        return spelled(text) | {"logprob": logprob} if text else None
-
-    def _line(self, text: str, top: list[Line]) -> Line:
-        joint, self.logprob = self.logprob, 0.0
-        shown = {"event": "token", "text": text, **spelled(text)}
-        return shown | {"logprob": joint, "top": top}
-
-
-def spelled(text: str) -> Line:
-    return {"token": text, "bytes": list(text.encode())}
-
-
-def plain(text: str) -> str:
-    """The text without halves of surrogate pairs, which cannot be sent."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 class Stops:
@@ -262,9 +199,8 @@ class Stops:
         """The held lines up to the stop sequence, which is not part of the answer."""
         while self.held and length > 0:
             line = self.held.popleft()
-            text = line["text"][:length]
-            length -= len(text)
-            yield line | {"text": text, **spelled(text)}
+            yield cut(line, length)
+            length -= len(line["text"])
         self.held.clear()
 
     def flush(self) -> Iterator[Line]:

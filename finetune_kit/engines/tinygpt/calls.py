@@ -16,7 +16,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from itertools import accumulate
 from typing import Any, NamedTuple, NoReturn
 
-Line = dict[str, Any]  # of the answer process's protocol
+from finetune_kit.engines.tinygpt.pieces import Line, cut
 
 CALL = "call"
 _BEGINNING = re.compile(rf"(?:^|\n)(?={CALL} )")
@@ -188,7 +188,7 @@ class Caller:
         placed = list(zip(self.held, self._starts(), strict=True))
         for line, start in placed:
             if start < found.text_end:
-                yield line | {"text": line["text"][: found.text_end - start]}
+                yield cut(line, found.text_end - start)
         for index, call in enumerate(found.calls if self.parallel else found.calls[:1]):
             parts = (
                 line["text"][max(0, call.start - start) : max(0, call.end - start)]

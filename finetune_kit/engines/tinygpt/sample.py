@@ -11,13 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from finetune_kit.engines.tinygpt.model import (
-    Array,
-    Cache,
-    Parameters,
-    read,
-    read_next,
-)
+from finetune_kit.engines.tinygpt.model import Array, Parameters
+from finetune_kit.engines.tinygpt.reading import Cache, read, read_next
 from finetune_kit.engines.tinygpt.tokenizer import (
     ASSISTANT,
     END,

@@ -19,7 +19,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from finetune_kit.localapi import chat, models
+from finetune_kit.localapi import chat, models, responses
 from finetune_kit.localapi.answers import Answers
 from finetune_kit.localapi.clock import Clock
 from finetune_kit.localapi.errors import ApiError
@@ -37,7 +37,7 @@ USER = [{"role": "user", "content": "carpe diem amice"}]
 
 
 class Server:
-    """The chat and models routes in a thread, with an answer process of its own."""
+    """The routes that answer, in a thread, with an answer process of its own."""
 
     def __init__(self, *options):
         self.answers = Answers([sys.executable, FAKE, *options])
@@ -57,7 +57,7 @@ class Server:
             package_version="0",
         )
         app = Starlette(
-            routes=[*models.routes, *chat.routes],
+            routes=[*models.routes, *chat.routes, *responses.routes],
             middleware=[Middleware(Front, kit=kit)],
             exception_handlers={ApiError: lambda _, error: error.response()},
         )

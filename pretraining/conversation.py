@@ -1,0 +1,42 @@
+"""What the corpus is made of: conversations, and how their parts are put together."""
+
+import random
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).parent
+
+Message = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Conversation:
+    """Messages of a chat, perhaps with `tools`; or a plain `text`, perhaps only there
+    for its `completion` to be learnt."""
+
+    messages: tuple[Message, ...] = ()
+    text: str = ""
+    completion: str = ""
+    tools: tuple[dict[str, Any], ...] = ()
+
+
+def load_toml(name: str) -> dict[str, Any]:
+    return tomllib.loads((HERE / name).read_text("utf-8"))
+
+
+def message(role: str, content: str) -> Message:
+    return {"role": role, "content": content}
+
+
+def exchange(asked: str, answer: str) -> list[Message]:
+    return [message("user", asked), message("assistant", answer)]
+
+
+def sentence(text: str) -> str:
+    return text[0].upper() + text[1:] + ("" if text[-1] in ".?!" else ".")
+
+
+def invented(rng: random.Random, parts: list[str]) -> str:
+    return "".join(rng.choices(parts, k=rng.choice((2, 2, 3))))

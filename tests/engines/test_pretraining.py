@@ -1,0 +1,72 @@
+"""The pre-training corpus and loop: seeded, whole, and it learns."""
+
+import json
+import re
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import pytest
+
+from finetune_kit.engines.tinygpt.chat import message_text
+from pretraining.conversation import Conversation
+from pretraining.corpus import Corpus
+
+
+@pytest.fixture(scope="module")
+def corpus() -> list[Conversation]:
+    return list(islice(Corpus(seed=7, skip=60_000), 3000))
+
+
+def pretrain(out: Path, steps: int) -> list[float]:
+    """The losses that a short run prints."""
+    command = [sys.executable, "-m", "pretraining.pretrain", "--out", str(out)]
+    run = subprocess.run(
+        [*command, "--steps", str(steps), "--batch", "8"],
+        capture_output=True, text=True, encoding="utf-8", check=True,
+    )  # fmt: skip
+    return [float(loss) for loss in re.findall(r"loss (\S+)", run.stdout)]
+
+
+def test_the_same_seed_gives_the_same_corpus(corpus: list[Conversation]) -> None:
+    assert list(islice(Corpus(seed=7, skip=60_000), 300)) == corpus[:300]
+    assert list(islice(Corpus(seed=8, skip=60_000), 300)) != corpus[:300]
+
+
+def test_a_chat_ends_with_an_answer(corpus: list[Conversation]) -> None:
+    for conversation in corpus:
+        assert bool(conversation.messages) != bool(conversation.text)
+        if conversation.messages:
+            assert conversation.messages[-1]["role"] == "assistant"
+            assert all(message_text(turn) for turn in conversation.messages)
+
+
+def test_a_call_is_of_a_given_tool_and_copies_a_text_as_the_request_spells_it(
+    corpus: list[Conversation],
+) -> None:
+    called = [c for c in corpus if c.messages and "tool_calls" in c.messages[-1]]
+    assert len(called) > 50
+    for conversation in called:
+        function = conversation.messages[-1]["tool_calls"][0]["function"]
+        assert function["name"] in {t["function"]["name"] for t in conversation.tools}
+        (value,) = json.loads(function["arguments"]).values()
+        asked = conversation.messages[-2]["content"]
+        if isinstance(value, str) and value.lower() in asked.lower():
+            assert value in asked
+
+
+@pytest.mark.slow
+def test_a_short_run_learns_and_writes_weights(tmp_path: Path) -> None:
+    losses = pretrain(tmp_path / "weights.npz", steps=200)
+    assert losses[-1] < losses[0] - 1
+    assert (tmp_path / "weights.npz").stat().st_size > 1_000_000
+
+
+@pytest.mark.slow
+def test_one_process_and_one_seed_give_the_same_bits(tmp_path: Path) -> None:
+    paths = tmp_path / "one.npz", tmp_path / "two.npz"
+    for path in paths:
+        pretrain(path, steps=10)
+    one, two = (path.read_bytes() for path in paths)
+    assert one == two

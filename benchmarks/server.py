@@ -65,15 +65,14 @@ uvicorn.Server(config).run(sockets=[listening])
 class Line:
     """One kept-alive connection to a server on this computer."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, key: str = _KEY) -> None:
+        self._headers = {"Authorization": f"Bearer {key}"}
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=600)
 
     def call(
         self, method: str, path: str, body: bytes | None = None, kind: str = ""
     ) -> bytes:
-        headers = {"Authorization": f"Bearer {_KEY}"}
-        if kind:
-            headers["Content-Type"] = kind
+        headers = self._headers | ({"Content-Type": kind} if kind else {})
         self._connection.request(method, path, body, headers)
         reply = self._connection.getresponse()
         content = reply.read()
@@ -81,10 +80,14 @@ class Line:
         return content
 
 
-def form(size: int) -> bytes:
-    """A file of `size` bytes as a multipart body."""
+def chat_lines(size: int) -> bytes:
+    """About `size` bytes of rows."""
     row = b'{"messages": [{"role": "user", "content": "Hello there"}]}\n'
-    content = row * (size // len(row))
+    return row * (size // len(row))
+
+
+def form(content: bytes) -> bytes:
+    """A file as a multipart body."""
     head = (
         f'--{_BOUNDARY}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\n'
         f"fine-tune\r\n--{_BOUNDARY}\r\nContent-Disposition: form-data; "
@@ -120,11 +123,11 @@ def ours() -> Iterator[tuple[int, int, Path]]:
             process.wait()
 
 
-def start(home: Path) -> subprocess.Popen[str]:
+def start(home: Path, *options: str) -> subprocess.Popen[str]:
     """Returns when it listens."""
     command = [sys.executable, "-m", "finetune_kit.localapi"]
     process = subprocess.Popen(
-        [*command, "--home", str(home), "--api-key", _KEY],
+        [*command, "--home", str(home), "--api-key", _KEY, *options],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         encoding="utf-8",
@@ -160,7 +163,7 @@ def _median(values: list[float]) -> float:
 def requests(n: int) -> list[Row]:
     """`models.list`, `files.create` with 1 MB, and the polls of a job."""
     kind = f"multipart/form-data; boundary={_BOUNDARY}"
-    upload = form(2**20)
+    upload = form(chat_lines(2**20))
     with ExitStack() as stack:
         port, pid, _ = stack.enter_context(ours())
         line, other = Line(port), Line(stack.enter_context(bare()))
@@ -216,7 +219,7 @@ def cold_start(repeats: int) -> Row:
 
 def big_upload(size: int) -> Row:
     """Memory of the server after one upload of `size` bytes in pieces."""
-    piece = form(2**20)
+    piece = form(chat_lines(2**20))
     head, _, rest = piece.partition(b"\r\n\r\n{")
     content, tail = b"{" + rest.rpartition(b"\r\n--")[0], f"\r\n--{_BOUNDARY}--\r\n"
     count = size // len(content)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from finetune_kit.display.cards import Card, in_notebook, show
 
@@ -104,7 +104,18 @@ def _remote_client(target: Target) -> OpenAI:
         base_url=target.base_url,
         api_key=target.key,
         http_client=guarded_client() if target.paid else None,
+        default_headers=None if target.paid else _notebook(),
     )
+
+
+def _notebook() -> dict[str, str]:
+    """The name of this notebook, as a class's server shows it to the instructor.
+
+    Jupyter tells it to the kernels that it starts; the path stays here.
+    """
+    path = os.environ.get("JPY_SESSION_NAME", "")
+    stem = path.replace("\\", "/").rpartition("/")[2].removesuffix(".ipynb")
+    return {"X-Finetune-Kit-Notebook": quote(stem)} if stem else {}
 
 
 def find_target(name: str) -> Target:
@@ -130,14 +141,14 @@ def find_target(name: str) -> Target:
         return Target(name, f"{endpoint}/openai/v1/", key, "AZURE_OPENAI_API_KEY")
     if name.startswith(("http://", "https://")):
         key = get("OPENAI_API_KEY", "")
-        return Target(name, name, key, "OPENAI_API_KEY", paid=not _is_near(name))
+        return Target(name, name, key, "OPENAI_API_KEY", paid=not is_near(name))
     raise ValueError(
         f"No API is called {name!r}. Use local, openai, azure, nebius, or an URL that "
         "starts with http:// or https://."
     )
 
 
-def _is_near(url: str) -> bool:
+def is_near(url: str) -> bool:
     """True for this computer and private networks, such as a class's server."""
     import ipaddress
 

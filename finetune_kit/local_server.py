@@ -35,10 +35,12 @@ class Server:
     pid: int
     package_version: str
     folder: Path
+    host: str = "127.0.0.1"
 
     @property
     def base_url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/v1"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"http://{host}:{self.port}/v1"
 
     @property
     def key(self) -> str:
@@ -48,7 +50,7 @@ class Server:
     def admin(self, method: str, path: str) -> dict[str, Any]:
         """Call ``/_kit/…``: stop, status, reset."""
         try:
-            status, body = _call(self.port, method, path, self.key)
+            status, body = _call(self.host, self.port, method, path, self.key)
         except TimeoutError:
             raise ServerError(
                 f"The local API (process {self.pid}) did not answer {method} {path} "
@@ -72,13 +74,14 @@ def find() -> Server | None:
     folder = home() / "server"
     try:
         noted = json.loads((folder / "server.json").read_text(encoding="utf-8"))
-        status, health = _call(noted["port"], "GET", "/healthz")
+        host = noted.get("host", "127.0.0.1")
+        status, health = _call(host, noted["port"], "GET", "/healthz")
     except (OSError, ValueError, http.client.HTTPException):
         return None
     if status != 200 or health.get("pid") != noted["pid"]:
         return None  # something else listens on that port now
     version = health["package_version"]
-    return Server(noted["port"], noted["pid"], version, folder)
+    return Server(noted["port"], noted["pid"], version, folder, host)
 
 
 def listens_at(url: str) -> bool:
@@ -157,10 +160,10 @@ def detached() -> dict[str, Any]:
 
 
 def _call(
-    port: int, method: str, path: str, key: str | None = None
+    host: str, port: int, method: str, path: str, key: str | None = None
 ) -> tuple[int, dict[str, Any]]:
     # http.client looks at no proxy variable, which is what loopback needs
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=ANSWER_SECONDS)
+    connection = http.client.HTTPConnection(host, port, timeout=ANSWER_SECONDS)
     headers = {"Authorization": f"Bearer {key}"} if key else {}
     try:
         connection.request(method, path, headers=headers)

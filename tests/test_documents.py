@@ -240,7 +240,9 @@ def test_the_addresses_and_variables_of_an_api_are_those_that_connect_reads(
     assert f"`{target.key_variable}`" in row[1]
 
 
-@pytest.mark.parametrize("name", ["instructor-guide", "run-it-for-a-class"])
+@pytest.mark.parametrize(
+    "name", ["instructor-guide", "jupyterhub", "run-it-for-a-class"]
+)
 def test_the_commands_of_a_guide_exist(name: str):
     text = (DOCS / f"{name}.md").read_text(encoding="utf-8")
     commands = re.findall(r"^finetune-kit .+$|(?<=`)finetune-kit [^`]+", text, re.M)

@@ -11,6 +11,7 @@ import finetune_kit
 from finetune_kit.cli import (
     answers,
     api,
+    classroom,
     completions,
     data,
     files,
@@ -68,6 +69,7 @@ for command in (
     notebooks.lab,
     notebooks.run,
     *server.commands,
+    classroom.class_,
     data.check,
     data.duplicates,
     repair.repair,

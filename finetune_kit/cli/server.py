@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import quote
 
 import click
 
@@ -16,10 +17,24 @@ from finetune_kit.connect import connect, environment
 from finetune_kit.display.tables import Table
 
 
+def _choose_home(ctx: object, parameter: object, home: Path | None) -> None:
+    if home:
+        os.environ["FINETUNE_KIT_HOME"] = str(home)
+
+
+in_home = click.option(
+    "--home",
+    type=click.Path(file_okay=False, path_type=Path),
+    callback=_choose_home,
+    expose_value=False,
+    help="Another workspace, such as that of a class.",
+)
+
+
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
 @click.option("--port", type=int, help="Default: the port of this workspace.")
-@click.option("--home", type=click.Path(file_okay=False, path_type=Path))
+@in_home
 @click.option("--api-key", "api_keys", multiple=True, metavar="KEY", help="Repeatable.")
 @click.option("--api-key-file", type=click.Path(exists=True, dir_okay=False))
 @click.option("--pace", type=click.Choice(["fast", "realistic"]), default="fast")
@@ -33,7 +48,6 @@ from finetune_kit.display.tables import Table
 def serve(
     host: str,
     port: int | None,
-    home: Path | None,
     api_keys: tuple[str, ...],
     api_key_file: str | None,
     pace: str,
@@ -41,8 +55,6 @@ def serve(
     deterministic: bool,
 ) -> None:
     """Run the local API here, in the foreground, until Ctrl-C."""
-    if home:
-        os.environ["FINETUNE_KIT_HOME"] = str(home)
     if server := local_server.find():
         raise click.ClickException(
             f"It runs already at {server.base_url} (process {server.pid}). "
@@ -59,6 +71,7 @@ def serve(
 
 
 @click.command()
+@in_home
 def stop() -> None:
     """Stop the local API; running jobs go on and are found again."""
     server = local_server.find()
@@ -70,6 +83,7 @@ def stop() -> None:
 
 
 @click.command()
+@in_home
 @as_json
 def status(json_: bool) -> None:
     """Where the local API runs and what it does; exit 1 when it does not run."""
@@ -91,13 +105,30 @@ def status(json_: bool) -> None:
 
 @click.command()
 @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
-def reset(yes: bool) -> None:
+@click.option("--learner", metavar="NAME", help="Of a class: this one's alone.")
+@in_home
+def reset(yes: bool, learner: str | None) -> None:
     """Forget all files, jobs and models of the local API, and the lessons' facts."""
+    what = f"what {learner} made in" if learner else "the workspace"
     if not yes:
-        click.confirm(f"Empty the workspace {workspace.home()}?", abort=True)
+        click.confirm(f"Empty {what} {workspace.home()}?", abort=True)
+    if learner:
+        _reset_learner(learner)
+        return
     local_server.running().admin("POST", "/_kit/reset")
     workspace.forget()
     click.echo("The workspace is empty.")
+
+
+def _reset_learner(name: str) -> None:
+    server = local_server.find()
+    if server is None:
+        raise click.ClickException(
+            f"No server runs on {workspace.home()}. Start the class first; --home "
+            "names its folder."
+        )
+    server.admin("POST", f"/_kit/learners/{quote(name)}/reset")
+    click.echo(f"{name} starts anew: files, jobs and models are gone, the key stays.")
 
 
 @click.command()

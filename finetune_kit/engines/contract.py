@@ -79,10 +79,14 @@ class Metrics(TypedDict):
 
 
 class Event(TypedDict):
-    """One line of `events.jsonl`; `seq` counts 1, 2, 3 …, `t` is Unix time."""
+    """One line of `events.jsonl`; `seq` counts 1, 2, 3 …, `t` is Unix time.
+
+    `cpu` is the processor time, in seconds, of the process that writes.
+    """
 
     seq: int
     t: float
+    cpu: NotRequired[float]
     type: Literal["message", "metrics", "checkpoint", "done", "stopped", "error"]
     level: NotRequired[str]
     message: NotRequired[str]

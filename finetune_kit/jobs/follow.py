@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
 from finetune_kit import local_server
+from finetune_kit.connect import is_near
 from finetune_kit.display.cards import in_notebook
 from finetune_kit.jobs.progress import Progress, card, line
 
@@ -19,7 +20,8 @@ T = TypeVar("T")
 
 ENDED = {"succeeded", "failed", "cancelled"}
 PAGE = 100  # events a request
-LOCAL_SECONDS, REMOTE_SECONDS = 0.2, 5.0  # between two looks at the job
+# Between two looks at the job: on this computer, at a class's server, far away.
+LOCAL_SECONDS, NEAR_SECONDS, REMOTE_SECONDS = 0.2, 1.0, 5.0
 
 _told: dict[str, set[str]] = {}  # API and job -> events printed by this process
 
@@ -50,8 +52,11 @@ class _Watch:
 
     def __init__(self, client: OpenAI, id_: str) -> None:
         self.client, self.id = client, id_
-        self.local = local_server.listens_at(str(client.base_url))
-        self.seconds = LOCAL_SECONDS if self.local else REMOTE_SECONDS
+        url = str(client.base_url)
+        self.local = local_server.listens_at(url)
+        self.seconds = NEAR_SECONDS if is_near(url) else REMOTE_SECONDS
+        if self.local:
+            self.seconds = LOCAL_SECONDS
         self.progress = Progress(self._reach(self._job))
 
     def look(self) -> Progress:

@@ -5,6 +5,8 @@ import os
 import sys
 from pathlib import Path
 
+from finetune_kit import key_file
+from finetune_kit.key_file import Key
 from finetune_kit.localapi.kit import Settings
 from finetune_kit.localapi.pace import PACES
 
@@ -41,7 +43,33 @@ def _parser() -> argparse.ArgumentParser:
         "--api-key-file",
         type=Path,
         metavar="FILE",
-        help="keys, one a line; # begins a comment",
+        help="keys, one a line; behind a # whose key it is, or a comment",
+    )
+    parser.add_argument(
+        "--instructor-key-file",
+        type=Path,
+        metavar="FILE",
+        help="the key to the instructor's page at /class, which is else not there",
+    )
+    parser.add_argument(
+        "--cpu-seconds",
+        type=_positive,
+        metavar="N",
+        help="processor time that each key of a class may train; default: no limit",
+    )
+    parser.add_argument(
+        "--jobs-at-once",
+        type=_positive,
+        metavar="N",
+        help="default: one less than the computer has cores",
+    )
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a name under which this server may be called, such as the hub's "
+        "(may be repeated); addresses in digits may always",
     )
     parser.add_argument("--pace", choices=PACES, default="fast")
     parser.add_argument(
@@ -66,9 +94,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _settings(given: argparse.Namespace) -> Settings:
-    keys = list(given.api_key)
+    keys = [Key(value) for value in given.api_key]
     if given.api_key_file:
-        keys += _keys_in(given.api_key_file)
+        keys += key_file.read(given.api_key_file)
+    instructor = given.instructor_key_file
     return Settings(
         workspace=given.home.expanduser().resolve(),
         host=given.host,
@@ -78,25 +107,18 @@ def _settings(given: argparse.Namespace) -> Settings:
         deterministic=given.deterministic,
         base64_results=given.results == "base64",
         webhooks_anywhere=given.webhooks_anywhere,
+        instructor_key=key_file.read(instructor)[0].value if instructor else "",
+        cpu_seconds=given.cpu_seconds,
+        jobs_at_once=given.jobs_at_once,
+        allowed_hosts=tuple(given.allow_host),
     )
 
 
-def _keys_in(path: Path) -> list[str]:
-    """One key a line; blank lines and lines that begin with `#` are left out."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError:
-        raise RuntimeError(f"{path} is not UTF-8 text: one key a line.") from None
-    lines = [line.strip() for line in text.splitlines()]
-    found = [line for line in lines if line and not line.startswith("#")]
-    if unusable := [number for number, key in enumerate(found, 1) if " " in key]:
-        raise RuntimeError(
-            f"Key number {unusable[0]} in {path} contains a space. Write one key a "
-            "line, and comments on lines of their own that begin with #."
-        )
-    if not found:
-        raise RuntimeError(f"{path} contains no key. Write one key a line.")
-    return found
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError(text)
+    return number
 
 
 if __name__ == "__main__":

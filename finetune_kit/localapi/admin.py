@@ -10,9 +10,11 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
-from finetune_kit.localapi import housekeeping
+from finetune_kit.localapi import housekeeping, learner_reset
 from finetune_kit.localapi.clock import DeterministicClock
+from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.faults import Faults
+from finetune_kit.localapi.hosts import is_here
 from finetune_kit.localapi.ids import DeterministicIds
 from finetune_kit.localapi.keys import require_admin
 from finetune_kit.localapi.kit import Kit, kit_of
@@ -27,8 +29,12 @@ class ClockParams(TypedDict):
 
 
 async def health(request: Request) -> JSONResponse:
-    """Answers without a key: is this the server of that workspace?"""
-    return JSONResponse({"status": "ok", **_identity(kit_of(request))})
+    """Answers without a key: is this the server of that workspace?
+
+    Other computers are told no more than that it is well.
+    """
+    identity = _identity(kit_of(request)) if is_here(request.scope) else {}
+    return JSONResponse({"status": "ok", **identity})
 
 
 async def status(request: Request) -> JSONResponse:
@@ -72,6 +78,25 @@ async def reset(request: Request) -> JSONResponse:
     return JSONResponse({"status": "reset"})
 
 
+async def reset_learner(request: Request) -> JSONResponse:
+    """Forget what one learner has made; the key stays."""
+    require_admin(request)
+    kit, name = kit_of(request), request.path_params["name"]
+    owners = [owner for owner, known in kit.keys.learners.items() if known == name]
+    if not owners:
+        known = ", ".join(kit.keys.learners.values()) or "no one"
+        raise ApiError(
+            404,
+            f"No learner is called '{name}'. This server knows {known}.",
+            param="name",
+        )
+    for owner in owners:
+        await anyio.to_thread.run_sync(learner_reset.forget, kit, owner)
+        kit.presence.forget(owner)
+        kit.faults.clear(owner)
+    return JSONResponse({"status": "reset", "learner": name})
+
+
 async def advance_clock(request: Request) -> JSONResponse:
     """`{"seconds": n}`: let the server believe that so much time went by, so that a
     lesson can see files and uploads expire."""
@@ -99,4 +124,5 @@ routes = [
     Route("/_kit/stop", stop, methods=["POST"]),
     Route("/_kit/clock", advance_clock, methods=["POST"]),
     Route("/_kit/reset", reset, methods=["POST"]),
+    Route("/_kit/learners/{name:path}/reset", reset_learner, methods=["POST"]),
 ]

@@ -17,15 +17,21 @@ from finetune_kit.localapi import (
     admin,
     chat,
     checkpoints,
+    classroom,
     completions,
     errors,
     events,
     faults,
     files,
     fine_tunes,
+    graders,
     jobs,
     limits,
+    model_limits,
     models,
+    moderations,
+    permissions,
+    responses,
     storage,
     stored_completions,
     uploads,
@@ -60,14 +66,20 @@ def create(kit: Kit) -> Starlette:
             *jobs.routes,
             *events.routes,
             *checkpoints.routes,
+            *permissions.routes,
+            *graders.routes,
             *fine_tunes.routes,
+            *model_limits.routes,
             *models.routes,
             *chat.routes,
             *stored_completions.routes,
             *completions.routes,
+            *moderations.routes,
+            *responses.routes,
             *webhooks.routes,
             *faults.routes,
             *limits.routes,
+            *classroom.routes(kit.settings),
             *admin.routes,
         ],
         middleware=[Middleware(Front, kit=kit)],
@@ -80,13 +92,13 @@ def create(kit: Kit) -> Starlette:
         lifespan=lifespan,
     )
     app.router.redirect_slashes = False
-    app.state.kit = kit
+    app.state.kit, app.state.class_sessions = kit, classroom.Sessions()
     return app
 
 
 def _api_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ApiError)
-    return error.response()
+    return _refused(request, error)
 
 
 def _http_error(request: Request, error: Exception) -> JSONResponse:
@@ -94,11 +106,11 @@ def _http_error(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     method, path = request.method, request.url.path
     if error.status_code == 404:
-        return errors.unknown_url(method, path).response()
+        return _refused(request, errors.unknown_url(method, path))
     if error.status_code == 405:
         allow = (error.headers or {}).get("Allow", "")
-        return errors.wrong_method(method, path, allow).response()
-    return ApiError(error.status_code, error.detail).response()
+        return _refused(request, errors.wrong_method(method, path, allow))
+    return _refused(request, ApiError(error.status_code, error.detail))
 
 
 def _storage_error(request: Request, error: Exception) -> JSONResponse:
@@ -106,7 +118,12 @@ def _storage_error(request: Request, error: Exception) -> JSONResponse:
     if refusal is None:
         raise error
     log.error("request %s: %s", request.state.request_id, error)
-    return refusal.response()
+    return _refused(request, refusal)
+
+
+def _refused(request: Request, error: ApiError) -> JSONResponse:
+    request.state.refusal = error.message  # the front door notes it
+    return error.response()
 
 
 def _warm_up() -> None:

@@ -2,25 +2,25 @@
 
 import asyncio
 import contextlib
-import json
-from collections.abc import AsyncGenerator, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol, Required
+from typing import Any, Required
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from finetune_kit import catalog
 from finetune_kit.localapi import (
+    answer_format,
     chat_form,
     keys,
     messages,
     models,
     requests,
     sampling,
-    storage,
     stored_completions,
+    streaming,
     tool_calls,
     usage,
 )
@@ -31,7 +31,6 @@ from finetune_kit.localapi.kit import Kit, kit_of
 Event = dict[str, Any]
 
 _LEAST_LOGPROB = -9999.0  # what the service gives for a token that is out of reach
-_CLIENT_CLOSED_REQUEST = 499  # nobody reads it: the client has gone
 
 
 @requests.from_sdk
@@ -64,14 +63,14 @@ async def create_chat_completion(request: Request) -> Response:
     requests.check(params, await asyncio.to_thread(parameters))
     messages.check(params["messages"])
     chat_form.check(params)
-    served = _chat_model(kit, keys.owner(request), params["model"])
+    served = chat_model(kit, keys.owner(request), params["model"])
     ready = await kit.answers.ready()
     sampling.check(params, ready["vocab_size"])
     owner, fingerprint = keys.owner(request), models.fingerprint(ready)
     completion = Completion(kit, owner, params, served, fingerprint)
     if params.get("stream"):
-        return await stream(completion)
-    return await unless_gone(request, completion.whole())
+        return await streaming.stream(completion)
+    return await streaming.unless_gone(request, completion.whole())
 
 
 @dataclass
@@ -101,7 +100,7 @@ class Completion:
         asked = messages.for_engine(self.params["messages"])
         seeds = sampling.seeds(self.params, self.kit.ids.seed())
         tools = self.offer.for_engine() if self.offer else {}
-        return interleaved(
+        return streaming.interleaved(
             [
                 self.kit.answers.generate(
                     self.served.weights,
@@ -134,21 +133,27 @@ class Completion:
         )
         answers: dict[int, list[Event]] = {}
         extra = {"usage": None} if include_usage else {}
+        # What has to have a form is sent when it is whole: it may become a refusal.
+        is_held = answer_format.is_json(self.params.get("response_format"))
         async for index, event in events:
             if index not in answers:
                 answers[index] = []
-                content = None if event["event"] == "call" else ""
+                content = None if is_held or event["event"] == "call" else ""
                 role = {"role": "assistant", "content": content, "refusal": None}
                 yield self._chunk(index, role) | extra
             answers[index].append(event)
             if event["event"] == "end":
+                said = self._said(answers[index])
+                if is_held and (whole := {k: v for k, v in said.items() if v}):
+                    logprobs = self._logprobs(_tokens(answers[index]))
+                    yield self._chunk(index, whole, logprobs) | extra
                 reason = self._finish_reason(answers[index])
                 yield self._chunk(index, {}, finish_reason=reason) | extra
             elif event["event"] == "call":
                 assert self.offer is not None
                 for delta in self.offer.deltas(event):
                     yield self._chunk(index, delta) | extra
-            elif event["text"] or self.params.get("logprobs"):
+            elif not is_held and (event["text"] or self.params.get("logprobs")):
                 delta = {"content": event["text"]}
                 yield self._chunk(index, delta, self._logprobs([event])) | extra
         if prompt_tokens:
@@ -196,19 +201,26 @@ class Completion:
         calls, text = tool_calls.calls_of(events), _text(events)
         message: dict[str, Any] = {
             "role": "assistant",
-            "content": None if calls and not text else text,
-            "refusal": None,
+            **self._said(events),
             "annotations": [],
         }
         if self.offer:
             message |= self.offer.in_message(calls)
-        tokens = [event for event in events if event["event"] == "token"]
         return {
             "index": index,
             "message": message,
-            "logprobs": None if calls and not text else self._logprobs(tokens),
+            "logprobs": None if calls and not text else self._logprobs(_tokens(events)),
             "finish_reason": self._finish_reason(events),
         }
+
+    def _said(self, events: list[Event]) -> dict[str, str | None]:
+        """The text; or a refusal, where it has not the form asked for."""
+        text, calls = _text(events), tool_calls.calls_of(events)
+        refusal = None
+        if events[-1]["finish_reason"] == "stop" and not calls:
+            refusal = answer_format.refusal(self.params.get("response_format"), text)
+        is_empty = refusal or (calls and not text)
+        return {"content": None if is_empty else text, "refusal": refusal}
 
     def _finish_reason(self, events: Sequence[Event]) -> str:
         reason: str = events[-1]["finish_reason"]
@@ -243,92 +255,8 @@ class Completion:
         return {"content": content, "refusal": None}
 
 
-class Streamed(Protocol):
-    """A completion that can be sent as it is made."""
-
-    def refused_in_words(self) -> AsyncGenerator[tuple[int, Event], None]: ...
-
-    def chunks(
-        self, events: AsyncGenerator[tuple[int, Event], None]
-    ) -> AsyncGenerator[Event, None]: ...
-
-
-async def stream(completion: Streamed) -> Response:
-    """The reply begins with the first event, so that a refusal keeps its status."""
-    events = completion.refused_in_words()
-    first = await anext(events)
-
-    async def all_events() -> AsyncGenerator[tuple[int, Event], None]:
-        async with contextlib.aclosing(events):
-            yield first
-            async for index, event in events:
-                yield index, event
-
-    async def lines() -> AsyncGenerator[str, None]:
-        async with contextlib.aclosing(all_events()) as following:
-            try:
-                async for chunk in completion.chunks(following):
-                    yield f"data: {json.dumps(chunk, ensure_ascii=False)}\n\n"
-            except Exception as error:  # the status is sent; the SDK raises this frame
-                told = error if isinstance(error, ApiError) else storage.refusal(error)
-                if told is None:
-                    raise
-                yield f"data: {json.dumps(told.body())}\n\n"
-                return
-        yield "data: [DONE]\n\n"
-
-    return StreamingResponse(
-        lines(),
-        media_type="text/event-stream",
-        headers={"cache-control": "no-cache", "x-accel-buffering": "no"},
-    )
-
-
-async def interleaved(
-    answers: Sequence[AsyncGenerator[Event, None]],
-) -> AsyncGenerator[tuple[int, Event], None]:
-    """The events of several answers in the order in which they come."""
-    arrived: asyncio.Queue[tuple[int, Event | Exception]] = asyncio.Queue()
-
-    async def hand_on(index: int, answer: AsyncGenerator[Event, None]) -> None:
-        try:
-            async with contextlib.aclosing(answer):
-                async for event in answer:
-                    arrived.put_nowait((index, event))
-        except (ApiError, GenerationError) as error:
-            arrived.put_nowait((index, error))
-
-    tasks = [asyncio.create_task(hand_on(i, each)) for i, each in enumerate(answers)]
-    try:
-        under_way = len(tasks)
-        while under_way:
-            index, event = await arrived.get()
-            if isinstance(event, Exception):
-                raise event
-            yield index, event
-            under_way -= event["event"] == "end"
-    finally:
-        for task in tasks:
-            task.cancel()
-
-
-async def unless_gone(
-    request: Request, work: Coroutine[Any, Any, Response]
-) -> Response:
-    """The work's response; the work is cancelled when the client hangs up."""
-    working = asyncio.create_task(work)
-    gone = asyncio.ensure_future(request.receive())  # the body is read: a hang-up
-    try:
-        await asyncio.wait({working, gone}, return_when=asyncio.FIRST_COMPLETED)
-        if working.done():
-            return working.result()
-        return Response(status_code=_CLIENT_CLOSED_REQUEST)
-    finally:
-        gone.cancel()
-        working.cancel()
-
-
-def _chat_model(kit: Kit, owner: str, name: str) -> models.Served:
+def chat_model(kit: Kit, owner: str, name: str) -> models.Served:
+    """ApiError 404 for a model that only completes texts."""
     served = models.resolve(kit, owner, name)
     base = catalog.base(served.base)
     if base is not None and not base.chat:
@@ -362,8 +290,12 @@ def refusal(error: GenerationError, model: str) -> ApiError:
     return ApiError(400, error.message, code=error.code)
 
 
+def _tokens(events: list[Event]) -> list[Event]:
+    return [event for event in events if event["event"] == "token"]
+
+
 def _text(events: list[Event]) -> str:
-    return "".join(event["text"] for event in events if event["event"] == "token")
+    return "".join(token["text"] for token in _tokens(events))
 
 
 def _texts(events: list[Event]) -> list[str]:

@@ -15,7 +15,15 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from finetune_kit import catalog
-from finetune_kit.localapi import chat, keys, models, requests, sampling, usage
+from finetune_kit.localapi import (
+    chat,
+    keys,
+    models,
+    requests,
+    sampling,
+    streaming,
+    usage,
+)
 from finetune_kit.localapi.answers import GenerationError
 from finetune_kit.localapi.chat import Event
 from finetune_kit.localapi.errors import ApiError
@@ -51,8 +59,8 @@ async def create_completion(request: Request) -> Response:
     fingerprint = models.fingerprint(ready)
     completion = Completion(kit, params, served, prompts, fingerprint)
     if params.get("stream"):
-        return await chat.stream(completion)
-    return await chat.unless_gone(request, completion.whole())
+        return await streaming.stream(completion)
+    return await streaming.unless_gone(request, completion.whole())
 
 
 @dataclass
@@ -109,7 +117,7 @@ class Completion:
         }
         limit = self.params.get("max_tokens")
         limit = _DEFAULT_MAX_TOKENS if limit is None else limit
-        return chat.interleaved(
+        return streaming.interleaved(
             [
                 self.kit.answers.generate(
                     self.served.weights,

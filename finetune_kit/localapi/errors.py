@@ -19,6 +19,17 @@ _LOCAL_KEY = (
     " (This is the local API of finetune-kit: its own key lies in {path}, and "
     "finetune_kit.connect() uses it for you.)"
 )
+_CLASS_KEY = (
+    " (This is the local API of finetune-kit, served for a class: set OPENAI_API_KEY "
+    "to the key on your hand-out, letter by letter.)"
+)
+
+
+QUOTA = (
+    "You exceeded your current quota, please check your plan and billing details. "
+    "For more information on this error, read the docs: "
+    "https://platform.openai.com/docs/guides/error-codes/api-errors."
+)
 
 
 class ApiError(Exception):
@@ -60,15 +71,20 @@ class ApiError(Exception):
         return JSONResponse(self.body(), self.status, headers=self.headers)
 
 
-def missing_key(key_file: str) -> ApiError:
-    return ApiError(401, _NO_KEY + _LOCAL_KEY.format(path=key_file))
+def missing_key(key_file: str | None) -> ApiError:
+    """`key_file`: where this computer's own key lies; None for other computers."""
+    return ApiError(401, _NO_KEY + _where_keys_are(key_file))
 
 
-def wrong_key(key: str, key_file: str) -> ApiError:
+def wrong_key(key: str, key_file: str | None) -> ApiError:
     """The key is shown masked, as the service does."""
     shown = f"{key[:6]}***{key[-3:]}" if len(key) > 12 else "***"
-    message = _WRONG_KEY.format(key=shown) + _LOCAL_KEY.format(path=key_file)
+    message = _WRONG_KEY.format(key=shown) + _where_keys_are(key_file)
     return ApiError(401, message, code="invalid_api_key")
+
+
+def _where_keys_are(key_file: str | None) -> str:
+    return _LOCAL_KEY.format(path=key_file) if key_file else _CLASS_KEY
 
 
 def unknown_url(method: str, path: str) -> ApiError:
@@ -92,6 +108,17 @@ def too_large(limit: int) -> ApiError:
         f"The request body is larger than this endpoint accepts ({limit:,} bytes). "
         "Split the data, or send less at once.",
         code="request_too_large",
+    )
+
+
+def quota(reason: str = "") -> ApiError:
+    """It does not pass by waiting; `reason` is said behind the service's words."""
+    return ApiError(
+        429,
+        f"{QUOTA} ({reason})" if reason else QUOTA,
+        "insufficient_quota",
+        code="insufficient_quota",
+        headers={"x-should-retry": "false"},
     )
 
 

@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
-from finetune_kit.localapi import keys
+from finetune_kit.localapi import errors, keys
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.keys import ORGANIZATION_ID
 from finetune_kit.localapi.kit import kit_of
@@ -75,9 +75,7 @@ _KINDS: dict[str, _Kind] = {
         429,
         "insufficient_quota",
         "insufficient_quota",
-        "You exceeded your current quota, please check your plan and billing details. "
-        "For more information on this error, read the docs: "
-        "https://platform.openai.com/docs/guides/error-codes/api-errors.",
+        errors.QUOTA,
         False,
     ),
     "server_error": _Kind(

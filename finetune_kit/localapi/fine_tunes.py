@@ -17,7 +17,15 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from typing_extensions import TypedDict  # pydantic takes no other on 3.11
 
-from finetune_kit.localapi import files, jobs, keys, models, requests, wording
+from finetune_kit.localapi import (
+    budgets,
+    files,
+    jobs,
+    keys,
+    models,
+    requests,
+    wording,
+)
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.ids import FINE_TUNE, is_fine_tune
 from finetune_kit.localapi.kit import Kit, kit_of
@@ -64,6 +72,7 @@ async def create_fine_tune(request: Request) -> JSONResponse:
     _refuse_values(document)
     served = _tunable(kit, owner, document.get("model", _DEFAULT_MODEL))
     jobs.refuse_files(kit, owner, document)
+    budgets.refuse_if_spent(kit, owner)
     job_id = kit.ids.new(FINE_TUNE)
     given = _hyperparameters(document)
     created = (wording.created(job_id),)

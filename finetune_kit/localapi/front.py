@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from finetune_kit.localapi import errors, keys, limits
 from finetune_kit.localapi.errors import ApiError
-from finetune_kit.localapi.hosts import Hosts
+from finetune_kit.localapi.hosts import Hosts, is_here
 from finetune_kit.localapi.kit import Kit
 from finetune_kit.localapi.requests import JSON_LIMIT
 
@@ -31,7 +31,7 @@ class Front:
     def __init__(self, app: ASGIApp, kit: Kit) -> None:
         self.app = app
         self.kit = kit
-        self.hosts = Hosts(kit.settings.host)
+        self.hosts = Hosts(kit.settings.host, kit.settings.allowed_hosts)
         self.signature = [
             (b"openai-organization", keys.ORGANIZATION.encode()),
             (b"openai-version", b"2020-10-01"),
@@ -52,6 +52,8 @@ class Front:
         async def signed_send(message: Message) -> None:
             nonlocal answered
             if message["type"] == "http.response.start":
+                if message["status"] >= 400:
+                    self._note_refusal(scope, message["status"])
                 answered = True
                 elapsed = round((time.perf_counter() - started) * 1000)
                 owner = state.get("owner")
@@ -76,13 +78,15 @@ class Front:
         try:
             self.hosts.refuse_foreign(headers)
             if scope["path"].startswith(_PROTECTED):
-                state["owner"] = self._owner(headers)
+                state["owner"] = self._owner(headers, scope)
             bounded = _Bounded(headers, receive)
             await bounded.refuse_if_announced()
             if scope["path"].startswith("/v1/"):
+                self.kit.presence.note(state["owner"], headers)
                 self._charge(state["owner"], scope["path"], bounded.announced)
             await self.app(scope, bounded, signed_send)
         except ApiError as error:
+            state["refusal"] = error.message
             await error.response()(scope, receive, signed_send)
         except ClientDisconnect:
             pass  # nobody reads an answer
@@ -90,6 +94,7 @@ class Front:
             log.error("request %s failed", state["request_id"])
             if not answered:
                 unexpected = errors.unexpected(state["request_id"])
+                state["refusal"] = unexpected.message
                 await unexpected.response()(scope, receive, signed_send)
             raise  # the server logs the traceback
 
@@ -100,15 +105,24 @@ class Front:
         self.kit.limits.take(owner, "tokens", tokens)
         self.kit.faults.strike(owner, path)
 
-    def _owner(self, headers: Mapping[str, str]) -> str:
+    def _owner(self, headers: Mapping[str, str], scope: Scope) -> str:
         key = _bearer(headers.get("authorization", ""))
+        owner = self.kit.keys.owner_of(key) if key else None
+        if owner is not None:
+            return owner
+        self.kit.presence.note_stranger(str((scope.get("client") or ("",))[0]))
+        # Other computers need not know where this one keeps its files.
+        key_file = str(self.kit.home.key) if is_here(scope) else None
         if not key:
-            raise errors.missing_key(str(self.kit.home.key))
-        owner = self.kit.keys.owner_of(key)
-        if owner is None:
-            shown = quote(key, safe="-_.~*")
-            raise errors.wrong_key(shown, str(self.kit.home.key))
-        return owner
+            raise errors.missing_key(key_file)
+        raise errors.wrong_key(quote(key, safe="-_.~*"), key_file)
+
+    def _note_refusal(self, scope: Scope, status: int) -> None:
+        state = scope["state"]
+        if "owner" in state and scope["path"].startswith("/v1/"):
+            call = f"{scope['method']} {scope['path']}"
+            said = state.get("refusal", "")
+            self.kit.presence.note_refusal(state["owner"], call, status, said)
 
 
 class _Bounded:

@@ -8,19 +8,24 @@ stand in `Host`; a page must come from this computer or from where the call goes
 
 import ipaddress
 import socket
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from urllib.parse import urlsplit
+
+from starlette.types import Scope
 
 from finetune_kit.localapi.errors import ApiError
 
 
 class Hosts:
-    """The names by which this computer may be called, when listening on `host`."""
+    """The names by which this computer may be called, when listening on `host`.
 
-    def __init__(self, host: str) -> None:
-        self._names = {"localhost", host.lower()}
-        if not _is_loopback(host):
+    `allowed`: further names, such as that of a hub in front of this server.
+    """
+
+    def __init__(self, host: str, allowed: Iterable[str] = ()) -> None:
+        self._names = {"localhost", host.lower(), *map(str.lower, allowed)}
+        if not is_loopback(host):
             name = socket.gethostname().lower()
             self._names |= {name, f"{name}.local"}
 
@@ -32,7 +37,7 @@ class Hosts:
             raise _refusal("Host", host)
         if origin is not None:
             page = _name(origin)
-            if not (page in self._names or page == called or _is_loopback(page)):
+            if not (page in self._names or page == called or is_loopback(page)):
                 raise _refusal("Origin", origin)
 
 
@@ -53,9 +58,17 @@ def _is_address(name: str) -> bool:
         return False
 
 
-def _is_loopback(name: str) -> bool:
+def is_loopback(name: str) -> bool:
     is_local = _is_address(name) and ipaddress.ip_address(name).is_loopback
     return name == "localhost" or is_local
+
+
+def is_here(scope: Scope) -> bool:
+    """Does the request come from the computer on which this server runs?"""
+    caller, called = scope.get("client"), scope.get("server")
+    if not caller:
+        return False
+    return is_loopback(caller[0]) or bool(called and caller[0] == called[0])
 
 
 def _refusal(header: str, value: str) -> ApiError:

@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from finetune_kit import catalog
 from finetune_kit.localapi import (
+    budgets,
     files,
     hyperparameters,
     job_rules,
@@ -53,6 +54,7 @@ async def create_job(request: Request) -> JSONResponse:
     given = hyperparameters.of_request(document)
     served = _tunable(kit, owner, document["model"], method_of(document))
     refuse_files(kit, owner, document)
+    budgets.refuse_if_spent(kit, owner)
     job_id = kit.ids.new("ftjob-")
     validating = wording.validating(
         document["training_file"], document.get("validation_file")

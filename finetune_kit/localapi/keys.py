@@ -2,12 +2,13 @@
 
 import contextlib
 import hashlib
-import os
 import secrets
+from collections.abc import Sequence
 from pathlib import Path
 
 from starlette.requests import Request
 
+from finetune_kit.key_file import Key, write_private
 from finetune_kit.localapi.errors import ApiError
 
 ORGANIZATION = "personal"
@@ -30,10 +31,15 @@ class Keys:
     key up by its digest leaks nothing of the key through timing.
     """
 
-    def __init__(self, workspace_key: str, class_keys: list[str]) -> None:
+    def __init__(self, workspace_key: str, class_keys: Sequence[Key]) -> None:
         self._admin = _owner_name(workspace_key)
-        keys = [workspace_key, *class_keys]
+        keys = [workspace_key, *(key.value for key in class_keys)]
         self._owners = {_digest(key): _owner_name(key) for key in keys}
+        # Owner -> the name to show, in the order in which the keys were given.
+        self.learners = {
+            _owner_name(key.value): key.name or f"key {number}"
+            for number, key in enumerate(class_keys, 1)
+        }
 
     def owner_of(self, key: str) -> str | None:
         return self._owners.get(_digest(key))
@@ -49,9 +55,7 @@ def workspace_key(path: Path) -> str:
             path.chmod(0o600)
             return key
     key = f"sk-local-{secrets.token_urlsafe(30)}"
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-    with os.fdopen(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
-        file.write(key + "\n")
+    write_private(path, key + "\n")
     return key
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from starlette.requests import Request
 
+from finetune_kit.key_file import Key
 from finetune_kit.localapi.clock import Clock
 from finetune_kit.localapi.home import Home
 from finetune_kit.localapi.ids import Ids
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from finetune_kit.localapi.faults import Faults
     from finetune_kit.localapi.lifecycle import Lifecycle
     from finetune_kit.localapi.limits import Limits
+    from finetune_kit.localapi.presence import Presence
     from finetune_kit.localapi.runner import Runner
 
 
@@ -30,11 +32,15 @@ class Settings:
     workspace: Path
     host: str = "127.0.0.1"
     port: int | None = None  # None: the workspace's own
-    api_keys: tuple[str, ...] = ()
+    api_keys: tuple[Key, ...] = ()
     pace: Pace = FAST
     deterministic: bool = False
     base64_results: bool = True
     webhooks_anywhere: bool = False
+    instructor_key: str = ""  # none: there is no instructor's page
+    cpu_seconds: int | None = None  # of training, for each key of a class
+    jobs_at_once: int | None = None  # None: as many as leave one core free
+    allowed_hosts: tuple[str, ...] = ()
 
 
 @dataclass
@@ -56,6 +62,7 @@ class Kit:
     deliveries: "Deliveries" = field(init=False)
     faults: "Faults" = field(init=False)
     limits: "Limits" = field(init=False)
+    presence: "Presence" = field(init=False)
 
 
 def kit_of(request: Request) -> Kit:

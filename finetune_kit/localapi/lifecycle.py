@@ -17,6 +17,7 @@ from typing import Any
 
 from finetune_kit.engines import contract
 from finetune_kit.localapi import (
+    budgets,
     fine_tune_story,
     job_faults,
     orders,
@@ -38,7 +39,7 @@ log = logging.getLogger(__name__)
 _INTERVAL = 0.03  # seconds between two looks while a job is active
 _INTERVAL_AFTER_FAULT = 5.0
 _BATCH = 500  # events taken over in one transaction
-_EACH = 1  # job of one user trains at a time
+EACH = 1  # job of one user trains at a time
 _MAX_STARTS = 3  # of a job's worker, before its loss fails the job
 
 
@@ -84,6 +85,10 @@ class Lifecycle(Rounds):
             told.set(status="queued")
         self._since.pop((job_id, "queued"), None)
         self.wake()
+
+    def places(self) -> dict[str, int]:
+        """Waiting job -> how many will be served before it."""
+        return self._positions.told
 
     def active_jobs(self) -> list[Row]:
         marks = ", ".join("?" * len(ACTIVE))
@@ -213,7 +218,7 @@ class Lifecycle(Rounds):
             and self._waited(job) >= self._kit.settings.pace.queued
         ]
         places = self._kit.runner.slots - len(busy)
-        starting = self._training_turns.next(queued, running, places, _EACH)
+        starting = self._training_turns.next(queued, running, places, EACH)
         rest = [job for job in queued if job not in starting]
         line = self._training_turns.line(rest, [*running, *starting])
         self._positions.tell(held | {job["id"]: n for n, job in enumerate(line)})
@@ -235,6 +240,9 @@ class Lifecycle(Rounds):
             self._fail(
                 job, "model_not_available", wording.base_gone(job["model"]), "model"
             )
+            return
+        if why := budgets.why_spent(self._kit, job["owner"]):
+            self._fail(job, "insufficient_quota", why, None)
             return
         examples = (validation.findings(folder) or {})["examples"]
         resolved = orders.resolved(job, examples)
@@ -261,6 +269,7 @@ class Lifecycle(Rounds):
 
     def _tell(self, job: Row, lines: list[dict[str, Any]]) -> None:
         with story(self._kit, job["id"], job["status"]) as told:
+            budgets.charge(told, lines)
             ended = self._take_over(told, lines)
         if ended:
             checkpoints = self._kit.home.job(job["id"]) / contract.CHECKPOINTS

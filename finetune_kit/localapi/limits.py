@@ -84,7 +84,7 @@ class Limits:
 
 def estimated_tokens(path: str, content_length: int) -> int:
     """Tokens that a request takes of the limit; only answers of models cost any."""
-    if not path.endswith("/completions"):
+    if not path.endswith(("/completions", "/responses")):
         return 0
     return math.ceil(content_length / _BYTES_PER_TOKEN)
 

@@ -67,12 +67,14 @@ def page(
     return Page([shown(row) for row in rows[:limit]], len(rows) > limit)
 
 
-def ascending(request: Request, default: str) -> bool:
-    """Does `order` ask for the oldest first?"""
+def ascending(
+    request: Request, default: str, words: tuple[str, str] = ("asc", "desc")
+) -> bool:
+    """Does `order` ask for the oldest first? `words` are its two values."""
     order = request.query_params.get("order", default)
-    if order not in ("asc", "desc"):
-        raise not_one_of(order, ("asc", "desc"), "order")
-    return order == "asc"
+    if order not in words:
+        raise not_one_of(order, words, "order")
+    return order == words[0]
 
 
 def metadata_filter(request: Request, table: str) -> tuple[str, tuple[str, ...]]:

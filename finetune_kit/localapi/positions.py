@@ -10,14 +10,14 @@ class Positions:
 
     def __init__(self, kit: Kit) -> None:
         self._kit = kit
-        self._told: dict[str, int] = {}  # job -> how many are served before it
+        self.told: dict[str, int] = {}  # job -> how many are served before it
 
     def tell(self, now: dict[str, int]) -> None:
         """`now`: the jobs that must wait, and how many are served before each."""
         for job_id, place in now.items():
-            if self._told.get(job_id) != place:
+            if self.told.get(job_id) != place:
                 self._tell(job_id, place)
-        self._told = now
+        self.told = now
 
     def _tell(self, job_id: str, place: int) -> None:
         try:

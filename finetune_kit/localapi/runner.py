@@ -54,11 +54,17 @@ class Runner(Protocol):
 class LocalRunner:
     """One worker process per job on this computer.
 
-    One core is left to the server and to the person in front of it.
+    Unless `slots` says how many jobs run at once, one core is left to the server and
+    to the person in front of it.
     """
 
-    def __init__(self, jobs: Path, worker: Sequence[str] | None = None) -> None:
-        self.slots = max(1, _cores() - 1)
+    def __init__(
+        self,
+        jobs: Path,
+        worker: Sequence[str] | None = None,
+        slots: int | None = None,
+    ) -> None:
+        self.slots = slots or max(1, _cores() - 1)
         self._jobs = jobs
         self._worker = worker or WORKER
         self._children: dict[str, subprocess.Popen[bytes]] = {}

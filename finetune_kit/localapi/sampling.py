@@ -57,24 +57,25 @@ def for_engine(params: dict[str, Any], seed: int) -> dict[str, Any]:
     stop = params.get("stop") or []
     return {
         "max_tokens": params.get("max_completion_tokens") or params.get("max_tokens"),
-        "temperature": _given(params, "temperature", 1.0),
-        "top_p": _given(params, "top_p", 1.0),
+        "temperature": given(params, "temperature", 1.0),
+        "top_p": given(params, "top_p", 1.0),
         "seed": seed,
         "stop": [stop] if isinstance(stop, str) else stop,
         "top_logprobs": params.get("top_logprobs") or 0,
         "logit_bias": params.get("logit_bias") or {},
-        "presence_penalty": _given(params, "presence_penalty", 0.0),
-        "frequency_penalty": _given(params, "frequency_penalty", 0.0),
+        "presence_penalty": given(params, "presence_penalty", 0.0),
+        "frequency_penalty": given(params, "frequency_penalty", 0.0),
     }
 
 
 def seeds(params: dict[str, Any], default: int) -> list[int]:
     """One seed, 0 .. 2**63 - 1, for each of the `n` answers: seed, seed + 1, …"""
-    first = _given(params, "seed", default)
-    return [(first + i) % _INT64 for i in range(_given(params, "n", 1))]
+    first = given(params, "seed", default)
+    return [(first + i) % _INT64 for i in range(given(params, "n", 1))]
 
 
-def _given(params: dict[str, Any], name: str, default: Any) -> Any:
+def given(params: dict[str, Any], name: str, default: Any) -> Any:
+    """The parameter's value; the default where it is absent or null."""
     value = params.get(name)
     return default if value is None else value
 

@@ -30,6 +30,7 @@ from finetune_kit.localapi.keys import Keys, workspace_key
 from finetune_kit.localapi.kit import Kit, Settings
 from finetune_kit.localapi.lifecycle import Lifecycle
 from finetune_kit.localapi.limits import Limits
+from finetune_kit.localapi.presence import Presence
 from finetune_kit.localapi.runner import LocalRunner, write_json
 from finetune_kit.localapi.store import Store
 
@@ -86,18 +87,18 @@ def assemble(settings: Settings, home: Home) -> Kit:
     kit = Kit(
         settings=settings,
         home=home,
-        keys=Keys(workspace_key(home.key), list(settings.api_keys)),
+        keys=Keys(workspace_key(home.key), settings.api_keys),
         store=store,
         clock=clock(not_before=newest),
         ids=DeterministicIds(generation) if settings.deterministic else Ids(),
-        runner=LocalRunner(home.jobs),
+        runner=LocalRunner(home.jobs, slots=settings.jobs_at_once),
         package_version=finetune_kit.__version__,
         weights_sha256=weights.sha256(weights.SHIPPED),
     )
     kit.lifecycle = Lifecycle(kit)
     kit.answers = Answers()
     kit.deliveries = Deliveries(kit)
-    kit.faults, kit.limits = Faults(), Limits()
+    kit.faults, kit.limits, kit.presence = Faults(), Limits(), Presence()
     return kit
 
 
@@ -148,7 +149,7 @@ async def _serve(kit: Kit, listening: socket.socket) -> None:
     server = uvicorn.Server(
         uvicorn.Config(
             app,
-            http="h11",
+            http="auto",  # httptools, or h11, which takes half as long again
             ws="none",
             lifespan="on",
             log_config=None,
@@ -200,6 +201,7 @@ def _announce(kit: Kit, listening: socket.socket) -> None:
     info = {
         "version": 1,
         "pid": os.getpid(),
+        "host": {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host),
         "port": port,
         "package_version": kit.package_version,
         "weights_sha256": kit.weights_sha256,

@@ -149,6 +149,35 @@ CREATE TABLE stored_completions (
 );
 CREATE INDEX stored_completions_by_owner ON stored_completions (owner, seq);
 """,
+    4: """
+ALTER TABLE jobs ADD COLUMN worker_cpu REAL NOT NULL DEFAULT 0;  -- its latest reading
+CREATE TABLE training_time (
+    owner TEXT PRIMARY KEY,
+    seconds REAL NOT NULL              -- of processor time, spent by all its jobs
+);
+""",
+    5: """
+CREATE TABLE checkpoint_permissions (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    model TEXT NOT NULL,
+    project_id TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    UNIQUE (model, project_id)
+);
+CREATE TRIGGER permissions_go_with_their_model AFTER DELETE ON models BEGIN
+    DELETE FROM checkpoint_permissions WHERE model = old.name;
+END;
+CREATE TABLE responses (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    owner TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    items TEXT NOT NULL,               -- JSON: what was asked in this request
+    document TEXT NOT NULL             -- JSON: what was answered
+);
+""",
 }
 VERSION = max(_STEPS)
 TABLES = (
@@ -163,6 +192,9 @@ TABLES = (
     "webhook_endpoints",
     "webhook_deliveries",
     "stored_completions",
+    "checkpoint_permissions",
+    "responses",
+    "training_time",
 )
 
 

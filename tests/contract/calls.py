@@ -17,6 +17,7 @@ KEY = SECOND_KEY  # this suite's user
 MADE_UP = "missing-0123456789abcdefghij"
 MESSAGES = [{"role": "user", "content": "Say something as json."}]
 _FEW = {"max_tokens": 4}  # tokens: what is said does not matter here
+_RESPONSE = {"model": "tinygpt", "input": "Hello json", "max_output_tokens": 16}
 _CANCELLED = "fine_tuning.job.cancelled"
 SLOW = {"n_epochs": 50, "learning_rate_multiplier": 0.2}  # the fake worker's pace
 GRADER = {
@@ -36,6 +37,7 @@ class Scene:
         self.client = client
         self._done = None
         self._stored = None
+        self._response = None
 
     @cached_property
     def receiver(self):
@@ -67,10 +69,21 @@ class Scene:
             self._done = job.id
         return job.id
 
-    def model(self):
-        """A tuned model that may be deleted."""
-        self._done = None
+    def tuned(self):
+        """A tuned model."""
         return self.client.fine_tuning.jobs.retrieve(self.job()).fine_tuned_model
+
+    def model(self):
+        """A tuned model of its own, which may be deleted."""
+        before, self._done = self._done, None
+        name = self.tuned()
+        self._done = before
+        return name
+
+    def permission(self):
+        """A permission for the tuned model."""
+        given = {"fine_tuned_model_checkpoint": self.tuned(), "project_ids": ["p"]}
+        return self.client.fine_tuning.checkpoints.permissions.create(**given).data[0]
 
     def upload(self, *, filled=False):
         """An upload that waits for its parts, and with `filled` their ids too."""
@@ -100,6 +113,16 @@ class Scene:
     def stored_message(self):
         """The message of the latest stored chat."""
         return f"{self._stored}-0"
+
+    def response(self):
+        """A response that is kept."""
+        self._response = self.client.responses.create(**_RESPONSE).id
+        return self._response
+
+    def response_item(self):
+        """The only item of what the latest response was asked."""
+        (item,) = self.client.responses.input_items.list(self._response).data
+        return item.id
 
     def delivered(self):
         """What the server sent at the end of a job."""
@@ -147,11 +170,19 @@ def _of_job(status="succeeded"):
 
 
 def _of_checkpoint(**more):
-    return lambda scene: {"fine_tuned_model_checkpoint": "ft:tinygpt:x::y", **more}
+    return lambda scene: {"fine_tuned_model_checkpoint": scene.tuned(), **more}
 
 
 def _of_stored(**more):
     return lambda scene: {"completion_id": scene.stored(), **more}
+
+
+def _a_response(scene):
+    return dict(_RESPONSE)
+
+
+def _of_response(scene):
+    return {"response_id": scene.response()}
 
 
 def _of_endpoint(**more):
@@ -196,7 +227,10 @@ CALLS = {
     },
     "fine_tuning.alpha.graders.validate": lambda scene: {"grader": GRADER},
     "fine_tuning.checkpoints.permissions.create": _of_checkpoint(project_ids=["p"]),
-    "fine_tuning.checkpoints.permissions.delete": _of_checkpoint(permission_id="cp_1"),
+    "fine_tuning.checkpoints.permissions.delete": lambda scene: {
+        "fine_tuned_model_checkpoint": scene.tuned(),
+        "permission_id": scene.permission().id,
+    },
     "fine_tuning.checkpoints.permissions.list": _of_checkpoint(),
     "fine_tuning.checkpoints.permissions.retrieve": _of_checkpoint(),
     "fine_tuning.jobs.cancel": _of_job("validating_files"),
@@ -219,6 +253,16 @@ CALLS = {
     "chat.completions.stream": _a_finished_chat,
     "chat.completions.update": _of_stored(metadata={"a": "b"}),
     "completions.create": lambda scene: {"model": "tinygpt", "prompt": "Hello", **_FEW},
+    "responses.cancel": _of_response,
+    "responses.compact": lambda scene: {"model": "tinygpt", "input": "Hello"},
+    "responses.create": _a_response,
+    "responses.delete": _of_response,
+    "responses.input_items.list": _of_response,
+    "responses.input_tokens.count": lambda scene: {"model": "tinygpt", "input": "Hi"},
+    "responses.parse": _a_response,
+    "responses.retrieve": _of_response,
+    "responses.stream": _a_response,
+    "moderations.create": lambda scene: {"input": "Shut up!"},
     "webhooks.create": lambda scene: {
         "event_types": _JOB_EVENTS,
         "name": "mine",
@@ -275,6 +319,53 @@ _CHAT = _SAMPLING | {
     "verbosity": "low",
     "web_search_options": {},
 }
+_FUNCTION = {"type": "function", "name": "f", "parameters": {}, "strict": False}
+_RESPOND = {
+    "access_programs": {"cyber": "standard"},
+    "background": True,
+    "background_options": {"completion_window": "soonest"},
+    "context_management": [{"type": "compaction"}],
+    "conversation": "conv_1",
+    "image": {"context_compression": "enabled"},
+    "include": ["message.output_text.logprobs"],
+    "instructions": "Be brief.",
+    "max_tool_calls": 1,
+    "metadata": {"a": "b"},
+    "moderation": {"model": "omni-moderation-latest"},
+    "parallel_tool_calls": True,
+    "previous_response_id": Scene.response,
+    "prompt": {"id": "pmpt_1"},
+    "prompt_cache_key": "x",
+    "prompt_cache_options": {"mode": "implicit"},
+    "prompt_cache_retention": "24h",
+    "reasoning": {"effort": "low"},
+    "safety_identifier": "me",
+    "service_tier": "auto",
+    "store": False,
+    "stream": True,
+    "stream_options": {"include_obfuscation": False},
+    "temperature": 0.5,
+    "text": {"format": {"type": "json_object"}},
+    "tool_choice": "auto",
+    "tool_choice=required": "required",
+    "tools": [_FUNCTION],
+    "tools=hosted": [{"type": "web_search"}],
+    "top_logprobs": 2,
+    "top_p": 0.5,
+    "truncation": "auto",
+    "user": "me",
+}
+_COUNTED = (
+    "conversation",
+    "instructions",
+    "parallel_tool_calls",
+    "previous_response_id",
+    "reasoning",
+    "text",
+    "tool_choice",
+    "tools",
+    "truncation",
+)
 _EXPIRES = {"anchor": "created_at", "seconds": 3600}
 
 
@@ -294,7 +385,12 @@ _LAST_CHECKPOINT = _last_of(
     lambda scene: scene.client.fine_tuning.jobs.checkpoints.list(scene.job()).data
 )
 _PURPOSES = ("assistants", "batch", "vision", "user_data", "evals")
-_GIVEN_PAGE = {"after": MADE_UP, "limit": 1, "order": "asc"}
+_PERMISSIONS = {
+    "after": lambda scene: scene.permission().id,
+    "limit": 1,
+    "order": "ascending",
+    "project_id": "p",
+}
 
 # One value for each further parameter of a method, or several under names such as
 # "method=dpo"; what is callable asks the scene.
@@ -316,8 +412,8 @@ OPTIONS = {
         "part_size": 512,
     },
     "fine_tuning.alpha.graders.run": {"item": {}},
-    "fine_tuning.checkpoints.permissions.list": _GIVEN_PAGE | {"project_id": "p"},
-    "fine_tuning.checkpoints.permissions.retrieve": _GIVEN_PAGE | {"project_id": "p"},
+    "fine_tuning.checkpoints.permissions.list": _PERMISSIONS,
+    "fine_tuning.checkpoints.permissions.retrieve": _PERMISSIONS,
     "fine_tuning.jobs.create": {
         "hyperparameters": {"n_epochs": 1},
         "integrations": [{"type": "wandb", "wandb": {"project": "p"}}],
@@ -357,6 +453,33 @@ OPTIONS = {
     },
     "completions.create": _SAMPLING
     | {"best_of": 2, "echo": True, "logprobs": 2, "suffix": "end", "max_tokens": 4},
+    "responses.compact": dict.fromkeys(
+        (
+            "image",
+            "instructions",
+            "previous_response_id",
+            "prompt_cache_key",
+            "prompt_cache_options",
+            "prompt_cache_retention",
+            "service_tier",
+        )
+    ),
+    "responses.create": _RESPOND,
+    "responses.input_items.list": {
+        "after": Scene.response_item,
+        "include": ["message.output_text.logprobs"],
+        "limit": 1,
+        "order": "asc",
+    },
+    "responses.input_tokens.count": {name: _RESPOND[name] for name in _COUNTED}
+    | {"personality": "friendly", "text": {"verbosity": "low"}},
+    "responses.retrieve": {
+        "include": ["message.output_text.logprobs"],
+        "include_obfuscation": False,
+        "starting_after": 1,
+        "stream": True,
+    },
+    "moderations.create": {"model": "omni-moderation-latest"},
     "webhooks.list": {"after": Scene.endpoint, "limit": 1},
     "webhooks.rotate_secret": {"keep_old_secret_active_for_24_hours": True},
     "webhooks.update": {"event_types": _JOB_EVENTS, "url": "http://127.0.0.1:9/other"},
@@ -366,8 +489,10 @@ OPTIONS = {
 SAME_AS = {
     "chat.completions.parse": "chat.completions.create",
     "chat.completions.stream": "chat.completions.create",
+    "responses.parse": "responses.create",
+    "responses.stream": "responses.create",
 }
-# What a value needs beside it.
+# What a value needs beside it in a chat.
 TOGETHER = {
     "audio": {"modalities": ["text", "audio"]},
     "function_call": {"functions": [{"name": "f"}]},

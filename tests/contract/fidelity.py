@@ -35,6 +35,8 @@ def arranged(scene, method, parameter=None):
         value = calls.OPTIONS[method][parameter]
         name = parameter.partition("=")[0]
         beside, known = calls.TOGETHER.get(name, {}), surface.parameters(method)
+        if method.startswith("responses."):  # has its own form of tools
+            known -= {"tools"}
         given |= {other: beside[other] for other in beside if other in known}
         given[name] = value(scene) if callable(value) else value
     return given
@@ -43,9 +45,9 @@ def arranged(scene, method, parameter=None):
 def called(client, method, given):
     """The reply, read to its end if it is a stream."""
     reply = surface.found(client, method)(**given)
-    if method == "chat.completions.stream":
+    if method.endswith(".stream"):
         with reply as stream:
-            return stream.get_final_completion()
+            return stream.until_done()
     return list(reply) if isinstance(reply, openai.Stream) else reply
 
 

@@ -40,17 +40,20 @@ def differences(model, document):
 
 
 def allowed(model):
-    """The deviations from `model` that stand in deviations.toml."""
+    """The deviations from `model`, or what it derives from, in deviations.toml."""
+    names = {kind.__name__ for kind in model.__mro__}
     return {
         (entry["path"], entry["kind"])
         for entry in DEVIATIONS
-        if entry["object"] == model.__name__
+        if entry["object"] in names
     }
 
 
 def faults(kind, document):
     """What is wrong with a reply whose method promises `kind`: a model, a page of
     models. Also what the SDK calls optional is present: the service sends nulls."""
+    if not isinstance(kind, type):  # a union of what may stand there
+        return differences(kind, document)
     if issubclass(kind, BasePage):
         return _page_faults(kind, document)
     return all_differences(kind, document) - allowed(kind)
@@ -58,7 +61,8 @@ def faults(kind, document):
 
 def all_differences(model, document):
     """What `differences` finds, and what the service would send as null."""
-    missing = set(model.model_fields) - set(document) - _LEFT_OUT
+    names = {field.alias or name for name, field in model.model_fields.items()}
+    missing = names - set(document) - _LEFT_OUT
     return differences(model, document) | {(name, "absent") for name in missing}
 
 
@@ -85,13 +89,13 @@ def _page_faults(kind, page):
     envelope = {"object": "list"} | {
         name: page.get(name) for name in kind.model_fields if name != "object"
     }
-    lists_ids = {"first_id", "last_id"} & page.keys()
+    known = {"first_id", "last_id"} | {path for path, _ in allowed(kind)}
     found = {
         (name, "absent or wrong")
         for name, value in envelope.items()
         if name not in page or page[name] != value
     }
-    found |= {(name, "extra") for name in page.keys() - envelope.keys() - lists_ids}
+    found |= {(name, "extra") for name in page.keys() - envelope.keys() - known}
     for document in page["data"]:
         found |= {(f"data.*.{path}", fault) for path, fault in faults(item, document)}
     return found

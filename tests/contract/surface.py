@@ -14,8 +14,11 @@ RESOURCES = (
     "models",
     "chat.completions",
     "completions",
+    "responses",
+    "moderations",
     "webhooks",
 )
+_BY_WEBSOCKET = {"connect"}  # not a request: see fidelity.toml
 _OF_THE_CALL = {"self", "extra_headers", "extra_query", "extra_body", "timeout"}
 
 
@@ -56,7 +59,7 @@ def reply_type(method):
 def _below(resource):
     kind = type(resource)
     for name in sorted(dir(kind)):
-        if name.startswith(("_", "with_")):
+        if name.startswith(("_", "with_")) or name in _BY_WEBSOCKET:
             continue
         if inspect.isfunction(inspect.getattr_static(kind, name)):
             yield name

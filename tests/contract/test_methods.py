@@ -114,9 +114,9 @@ def test_the_asynchronous_call_gives_the_same_type(
 ):
     async def act(client):
         reply = surface.found(client, method)(**given)
-        if method == "chat.completions.stream":
+        if method.endswith(".stream"):
             async with reply as stream:
-                return await stream.get_final_completion()
+                return await stream.until_done()
         return await reply if inspect.isawaitable(reply) else reply
 
     with refused_if_so(method):

@@ -2,9 +2,12 @@
 
 import httpx
 import pytest
+from openai.pagination import SyncPage
 from openai.types import Completion, FileObject
 from openai.types.chat import ChatCompletionStoreMessage
 from openai.types.fine_tuning import FineTuningJob
+from openai.types.fine_tuning.checkpoints import PermissionCreateResponse
+from openai.types.responses import Response
 
 from tests.contract import strict
 from tests.localapi.running import FIRST_KEY, upload
@@ -83,9 +86,14 @@ def test_every_deviation_is_needed_and_has_its_evidence(jobs, client, raw):
     chat = client.chat.completions.create(
         messages=[{"role": "user", "content": "Hello"}], store=True, **asked
     )
+    page = client.fine_tuning.checkpoints.permissions.with_raw_response.create(
+        jobs["succeeded"].fine_tuned_model, project_ids=["proj_a"]
+    )
     documents = {
+        SyncPage[PermissionCreateResponse]: [page.http_response.json()],
         FineTuningJob: [job.to_dict() for job in jobs.values()],
         FileObject: [file],
+        Response: [client.responses.create(model="tinygpt", input="Hello").to_dict()],
         Completion: [chunk.to_dict() for chunk in stream],
         ChatCompletionStoreMessage: raw(f"/chat/completions/{chat.id}/messages")[
             "data"

@@ -11,9 +11,11 @@ from tests.localapi.running import SECOND_KEY
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 METHODS = surface.methods(openai.OpenAI(api_key="none"))
-_ID = re.compile(r"(file-|ftjob-|upload_|part_|ftckpt_|chatcmpl-|wh|ft:|ft-|cmpl-)\w")
+_ID = re.compile(
+    r"(file-|ftjob-|upload_|part_|ftckpt_|chatcmpl-|cp_|resp_|wh|ft:|ft-|cmpl-)\w"
+)
 # Where the id stands in the body: answered as any id that does not exist.
-_IN_BODY = {"training_file", "validation_file", "part_ids"}
+_IN_BODY = {"training_file", "validation_file", "part_ids", "previous_response_id"}
 
 _ASK_NOBODY = ("webhooks.unwrap", "webhooks.verify_signature")
 

@@ -85,7 +85,61 @@ FINE_TUNE = {
     "classification_betas": [0.5, 2],
     "suffix": "mine",
 }
-VALID = [FINE_TUNE, CHAT, JOB, UPLOAD, COMPLETION, {"part_ids": ["part_x"], "md5": "x"}]
+GRADER = {
+    "type": "string_check",
+    "name": "same",
+    "operation": "eq",
+    "input": "{{sample.output_json.a}}",
+    "reference": "{{item.a}}",
+}
+ALIKE = {
+    "type": "text_similarity",
+    "name": "alike",
+    "evaluation_metric": "bleu",
+    "input": "{{sample.output_text}}",
+    "reference": "{{item.a}}",
+}
+GRADE = {
+    "grader": {
+        "type": "multi",
+        "name": "both",
+        "graders": {"a": GRADER, "b": ALIKE},
+        "calculate_output": "a / b + max(a, 2 ^ 3)",
+    },
+    "model_sample": '{"a": 1}',
+    "item": {"a": "x"},
+}
+RESPONSE = {
+    "model": "tinygpt",
+    "input": [
+        {"role": "user", "content": [{"type": "input_text", "text": "Hello"}]},
+        {"role": "assistant", "content": "Salve."},
+    ],
+    "instructions": "Be brief.",
+    "max_output_tokens": 16,
+    "text": {"format": {"type": "json_schema", "name": "x", "schema": {"type": "a"}}},
+    "tools": [{"type": "function", "name": "f", "parameters": {}}],
+    "include": ["message.output_text.logprobs"],
+    "top_logprobs": 1,
+    "metadata": {"a": "b"},
+    "stream": True,
+}
+MODERATION = {
+    "input": [{"type": "text", "text": "a"}],
+    "model": "omni-moderation-latest",
+}
+VALID = [
+    FINE_TUNE,
+    CHAT,
+    JOB,
+    UPLOAD,
+    COMPLETION,
+    {"part_ids": ["part_x"], "md5": "x"},
+    GRADE,
+    RESPONSE,
+    MODERATION,
+    {"project_ids": ["proj_a"]},
+]
 text = st.text(max_size=12) | st.sampled_from(["auto", "", "\x00", "0", "null", "a b"])
 scalars = (
     st.none()
@@ -190,6 +244,21 @@ def test_no_request_to_any_route_breaks_the_server(ask, data, route):
 @given(document=changed(st.just(CHAT)))
 def test_no_chat_request_breaks_the_server(ask, document):
     status, _ = ask("POST", "/v1/chat/completions", json.dumps(document))
+    assert status in (200, 400, 404)
+
+
+@pytest.mark.parametrize(
+    ("path", "valid"),
+    [
+        ("/v1/responses", RESPONSE),
+        ("/v1/fine_tuning/alpha/graders/run", GRADE),
+        ("/v1/moderations", MODERATION),
+    ],
+)
+@often
+@given(data=st.data())
+def test_no_other_question_breaks_the_server(ask, data, path, valid):
+    status, _ = ask("POST", path, json.dumps(data.draw(changed(st.just(valid)))))
     assert status in (200, 400, 404)
 
 

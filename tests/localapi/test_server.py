@@ -17,6 +17,7 @@ import openai
 import pytest
 from starlette.testclient import TestClient
 
+from finetune_kit.key_file import Key
 from finetune_kit.localapi import app as application
 from finetune_kit.localapi import server as server_module
 from finetune_kit.localapi.home import Home
@@ -240,7 +241,7 @@ def test_a_starting_server_clears_away_what_nobody_can_reach(tmp_path):
 def test_a_fault_of_ours_is_a_500_with_a_request_id_to_look_for(tmp_path, monkeypatch):
     home = Home(tmp_path)
     home.make()
-    kit = server_module.assemble(Settings(tmp_path, api_keys=("sk-test",)), home)
+    kit = server_module.assemble(Settings(tmp_path, api_keys=(Key("sk-test"),)), home)
     monkeypatch.setattr(kit.store, "all", lambda *_: 1 / 0)
     browser = TestClient(
         application.create(kit), "http://localhost", raise_server_exceptions=False

@@ -71,6 +71,7 @@ class EventLog:
     def write(self, kind: str, **fields: Any) -> None:
         self.seq += 1
         event = {"seq": self.seq, "t": time.time(), "type": kind, **fields}
+        event["cpu"] = round(time.process_time(), 3)
         self.file.write(json.dumps(event) + "\n")
         self.file.flush()
 

@@ -19,7 +19,7 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 
-from finetune_kit.localapi import chat, models
+from finetune_kit.localapi import chat, models, responses
 from finetune_kit.localapi.answers import Answers
 from finetune_kit.localapi.clock import Clock
 from finetune_kit.localapi.errors import ApiError
@@ -28,6 +28,7 @@ from finetune_kit.localapi.front import Front
 from finetune_kit.localapi.ids import DeterministicIds
 from finetune_kit.localapi.keys import Keys
 from finetune_kit.localapi.limits import Limits
+from finetune_kit.localapi.presence import Presence
 from finetune_kit.localapi.store import Store
 
 FAKE = str(Path(__file__).with_name("fake_answers.py"))
@@ -36,14 +37,14 @@ USER = [{"role": "user", "content": "carpe diem amice"}]
 
 
 class Server:
-    """The chat and models routes in a thread, with an answer process of its own."""
+    """The routes that answer, in a thread, with an answer process of its own."""
 
     def __init__(self, *options):
         self.answers = Answers([sys.executable, FAKE, *options])
         self.folder = tempfile.TemporaryDirectory()
         self.store = Store(Path(self.folder.name) / "localapi.sqlite3")
         kit = SimpleNamespace(
-            settings=SimpleNamespace(host="127.0.0.1"),
+            settings=SimpleNamespace(host="127.0.0.1", allowed_hosts=()),
             answers=self.answers,
             keys=Keys(KEY, []),
             clock=Clock(),
@@ -52,10 +53,11 @@ class Server:
             store=self.store,
             faults=Faults(),
             limits=Limits(),
+            presence=Presence(),
             package_version="0",
         )
         app = Starlette(
-            routes=[*models.routes, *chat.routes],
+            routes=[*models.routes, *chat.routes, *responses.routes],
             middleware=[Middleware(Front, kit=kit)],
             exception_handlers={ApiError: lambda _, error: error.response()},
         )

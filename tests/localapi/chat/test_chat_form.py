@@ -124,10 +124,11 @@ def test_tools_and_formats_of_the_right_form_are_taken(ask):
             "parallel_tool_calls": False,
         },
         {"functions": [{"name": "look_up"}], "function_call": "auto"},
-        strict_format(schema({"b": schema(), "c": {"type": "array", "items": {}}})),
         {"store": True, "metadata": {"a": "b"}, "user": "me"},
     ):
         assert ask(**params).choices[0].message.content == "carpe diem amice"
+    form = strict_format(schema({"b": schema(), "c": {"type": "array", "items": {}}}))
+    assert "carpe diem amice" in ask(**form).choices[0].message.refusal
 
 
 CALL = {

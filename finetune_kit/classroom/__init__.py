@@ -1,0 +1,1 @@
+"""A class on one server: who takes part, their keys, and what they are handed."""

@@ -17,18 +17,18 @@ from finetune_kit import localapi
 from tests.localapi.api_2023 import reviews
 from tests.localapi.running import FIRST_KEY, chat_rows, jsonl, upload
 
+MODULES = [
+    importlib.import_module(f"finetune_kit.localapi.{module.name}")
+    for module in pkgutil.iter_modules(localapi.__path__)
+    if not module.name.startswith("__")
+]
+# Where `routes` is a function, not every server has them: the class's page.
 ROUTES = sorted(
-    {
-        (method, route.path)
-        for module in pkgutil.iter_modules(localapi.__path__)
-        if not module.name.startswith("__")
-        for route in getattr(
-            importlib.import_module(f"finetune_kit.localapi.{module.name}"),
-            "routes",
-            (),
-        )
-        for method in route.methods - {"HEAD"}
-    }
+    (method, route.path)
+    for module in MODULES
+    if isinstance(vars(module).get("routes"), list)
+    for route in module.routes
+    for method in route.methods - {"HEAD"}
 )
 CHAT = {
     "model": "tinygpt",

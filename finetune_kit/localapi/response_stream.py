@@ -86,8 +86,8 @@ class Asked:
             return []
         top = self.params.get("top_logprobs") or 0
         return [
-            chat.logprob(token)
-            | {"top_logprobs": [chat.logprob(other) for other in token["top"][:top]]}
+            _logprob(token)
+            | {"top_logprobs": [_logprob(other) for other in token["top"][:top]]}
             for token in tokens
         ]
 
@@ -316,3 +316,9 @@ def _refusal(error: GenerationError, model: str) -> ApiError:
     if refusal.param == "messages":
         refusal.param = "input"
     return refusal
+
+
+def _logprob(token: Event) -> dict[str, Any]:
+    """As in a chat, but here a token without bytes (`<|end|>`) has an empty list."""
+    found = chat.logprob(token)
+    return found | {"bytes": found["bytes"] or []}

@@ -109,6 +109,11 @@ def _records(source: Sequence[Mapping[str, Any]] | Frame) -> Iterable[Any]:
     if hasattr(source, "to_dict") and not isinstance(source, Mapping):
         found: list[dict[str, Any]] = source.to_dict("records")
         return found
+    if not isinstance(source, Iterable):
+        raise TypeError(
+            f"Data is a path, bytes, a list of rows or a table of pandas; this is "
+            f"{source!r:.60} ({type(source).__name__})."
+        )
     return source
 
 

@@ -34,7 +34,12 @@ def follow(client: OpenAI, job: FineTuningJob | str, log: bool = True) -> FineTu
     event is told twice. A failed job is shown with what to do, not raised. In a
     notebook, ``log`` says whether the card lists the events.
     """
-    id_ = job if isinstance(job, str) else job.id
+    id_ = job if isinstance(job, str) else getattr(job, "id", None)
+    if id_ is None:
+        raise TypeError(
+            f"kit.follow(client, job) takes a job or its id; this is "
+            f"{job!r:.60}. Create a job first: client.fine_tuning.jobs.create(…)."
+        )
     screen = _screen(f"{client.base_url} {id_}", log)
     watch = _Watch(client, id_)
     try:

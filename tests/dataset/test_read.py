@@ -9,6 +9,7 @@ from typing import Any
 import pandas
 import pytest
 
+import finetune_kit as kit
 from finetune_kit.dataset import check
 from finetune_kit.dataset.read import kind, read_rows
 
@@ -140,3 +141,10 @@ def test_faults_of_an_array_are_reported_beside_the_array_itself():
     rows = [{"messages": [{"role": "assitant", "content": "a"}]}] * 12
     codes = {f.code for f in check(json.dumps(rows).encode()).findings}
     assert {"json_array", "unknown_role"} <= codes
+
+
+@pytest.mark.parametrize("tool", [kit.check, kit.repair, kit.duplicates])
+@pytest.mark.parametrize("source", [None, 5])
+def test_what_is_no_data_is_refused_with_what_would_be(tool, source):
+    with pytest.raises(TypeError, match=r"Data is a path, bytes, a list of rows"):
+        tool(source)

@@ -118,3 +118,9 @@ def test_in_a_notebook_one_card_is_updated_in_place_and_stays(client, tmp_path):
     assert html.count("The job has successfully completed") == 1
     assert "180 of 180" in card.data["text/plain"]
     assert "succeeded" in card.data["text/plain"]
+
+
+@pytest.mark.parametrize("job", [None, 7])
+def test_what_is_no_job_is_refused_with_what_to_do(client, job):
+    with pytest.raises(TypeError, match=r"takes a job or its id.*Create a job first"):
+        follow(client, job)

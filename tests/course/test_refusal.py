@@ -4,6 +4,7 @@ import openai
 import pytest
 
 from finetune_kit import as_if_paid, connect, refused
+from finetune_kit.jobs import guard
 from tests.learner import fresh_home
 
 
@@ -36,7 +37,10 @@ def test_a_call_that_goes_through_is_not_taken_for_a_refusal(jobs, capsys):
     assert "Nothing was refused" in capsys.readouterr().out
 
 
-def test_the_spending_guard_is_not_taken_for_the_api(jobs, capsys):
+def test_the_spending_guard_is_not_taken_for_the_api(jobs, capsys, monkeypatch):
+    monkeypatch.setattr(
+        guard, "_allowance", guard._Allowance()
+    )  # nothing estimated yet
     with refused():
         as_if_paid(jobs._client).fine_tuning.jobs.create(model="m", training_file="f")
     said = capsys.readouterr().out

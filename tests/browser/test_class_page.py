@@ -62,12 +62,12 @@ def room(tmp_path_factory):
         for client, notebook in zip((anna, ben), NOTEBOOKS, strict=True):
             header = {"X-Finetune-Kit-Notebook": notebook}
             create(client.with_options(default_headers=header), **slow)
-            until(  # Anna's job runs before Ben's is there to overtake it
-                lambda: anna.fine_tuning.jobs.list(limit=1).data[0].status,
-                lambda status: status == "running",
-            )
         with pytest.raises(openai.BadRequestError):
             zoe.fine_tuning.jobs.create(model="gpt-9", training_file="file-absent")
+        until(
+            lambda: anna.fine_tuning.jobs.list(limit=1).data[0].status,
+            lambda status: status == "running",
+        )
         yield server
 
 

@@ -62,12 +62,12 @@ def room(tmp_path_factory):
         for client, notebook in zip((anna, ben), NOTEBOOKS, strict=True):
             header = {"X-Finetune-Kit-Notebook": notebook}
             create(client.with_options(default_headers=header), **slow)
+            until(  # one runs before the next is there: whose turn it is, is certain
+                lambda: anna.fine_tuning.jobs.list(limit=1).data[0].status,
+                lambda status: status == "running",
+            )
         with pytest.raises(openai.BadRequestError):
             zoe.fine_tuning.jobs.create(model="gpt-9", training_file="file-absent")
-        until(
-            lambda: anna.fine_tuning.jobs.list(limit=1).data[0].status,
-            lambda status: status == "running",
-        )
         yield server
 
 
@@ -86,7 +86,8 @@ def signed_in(browser, server, **options):
     page = context.new_page()
     page.set_default_timeout(SECONDS * 1000)
     page.goto(f"{server.origin}/class")
-    page.keyboard.type(INSTRUCTOR)  # the field has the focus
+    page.wait_for_selector("input:focus")  # by itself, a moment after the load
+    page.keyboard.type(INSTRUCTOR)
     page.keyboard.press("Enter")
     page.wait_for_selector("h2:text-is('Learners')")
     return page

@@ -108,12 +108,11 @@ def training(rounds: int) -> Iterator[Row]:
             f"{tokens:.0f} ({share:.0%})",
             "",
         )
-        if "torch" in spent:
-            ratio = spent["torch"] / spent["numpy"]
-            rates = " / ".join(f"{len(data) / spent[name]:.1f}" for name in steps)
+        rates = " / ".join(f"{len(data) / spent[name]:.1f}" for name in steps)
+        for ratio in ratios(spent):
             yield (
                 f"training at batch {size}, NumPy / torch",
-                f"{ratio:.2f} ({rates} steps a second)",
+                f"{ratio} ({rates} steps a second)",
                 goal,
             )
 
@@ -158,14 +157,10 @@ def answering(rounds: int) -> Iterator[Row]:
         f"{spent['numpy'] / 20 * 1000:.1f} ms",
         "<= 5 ms",
     )
-    if "torch" in spent:
-        ratio = spent["torch"] / spent["numpy"]
-        yield "the same, NumPy / torch", f"{ratio:.2f}", "reference"
+    yield from (("the same, NumPy / torch", r, "reference") for r in ratios(spent))
     spent = in_turn(talks, [None], rounds)
     yield "answering, tokens a second", f"{ANSWER / spent['numpy']:.0f}", ""
-    if "torch" in spent:
-        ratio = spent["torch"] / spent["numpy"]
-        yield "the same, NumPy / torch", f"{ratio:.2f}", "reference"
+    yield from (("the same, NumPy / torch", r, "reference") for r in ratios(spent))
 
 
 def job() -> Iterator[Row]:
@@ -181,6 +176,12 @@ def job() -> Iterator[Row]:
         f"{time.perf_counter() - started:.1f} s",
         "<= 8 s",
     )
+
+
+def ratios(spent: dict[str, float]) -> Iterator[str]:
+    """How many times as fast as torch, where torch was measured."""
+    if "torch" in spent:
+        yield f"{spent['torch'] / spent['numpy']:.2f}"
 
 
 def torch_is_here() -> bool:

@@ -30,7 +30,7 @@ c.Authenticator.allowed_users = set(KEYS)
 
 # Where notebooks run. All as the same user of this computer: to try it out.
 c.JupyterHub.spawner_class = "simple"
-c.SimpleLocalProcessSpawner.home_dir_template = str(CLASS / "homes" / "{username}")
+c.SimpleLocalProcessSpawner.home_dir_template = str(CLASS / "learners" / "{username}")
 c.Spawner.pre_spawn_hook = hand_out_the_course
 c.Spawner.notebook_dir = "~/course"
 c.Spawner.default_url = "/lab/tree/notebooks/00_start_here.ipynb"

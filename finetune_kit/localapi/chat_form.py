@@ -7,12 +7,16 @@ that a cell carries over.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from finetune_kit.localapi import job_rules, messages, tool_calls
 from finetune_kit.localapi.errors import ApiError
-from finetune_kit.localapi.requests import missing_parameter, string_length_in
+from finetune_kit.localapi.requests import (
+    array_length_in,
+    missing_parameter,
+    string_length_in,
+)
 
 _NAME = "^[a-zA-Z0-9_-]+$"
 _MAX_NAME = 64
@@ -52,8 +56,9 @@ def _check_metadata(params: dict[str, Any]) -> None:
 
 def _check_tools(params: dict[str, Any]) -> None:
     tools, functions = params.get("tools"), params.get("functions")
-    _array(tools, "tools")
-    _array(functions, "functions")
+    for name, given in (("tools", tools), ("functions", functions)):
+        if given is not None:
+            array_length_in(given, name, 1, _MAX_TOOLS)
     if params.get("tool_choice") not in (None, "none"):
         _only_with("tool_choice", "tools", tools)
     if params.get("parallel_tool_calls") is not None:
@@ -69,19 +74,6 @@ def _check_tools(params: dict[str, Any]) -> None:
         _check_parameters(function, f"{where}.parameters")
     _check_choice(params.get("tool_choice"), tools or [])
     _check_function_call(params.get("function_call"), functions or [])
-
-
-def _array(items: Sequence[Any] | None, name: str) -> None:
-    if items is None or 0 < len(items) <= _MAX_TOOLS:
-        return
-    what = "too long" if items else "empty"
-    raise ApiError(
-        400,
-        f"Invalid '{name}': {what} array. Expected an array with 1 to {_MAX_TOOLS} "
-        f"elements, but got one with {len(items)}.",
-        param=name,
-        code="array_above_max_length" if items else "empty_array",
-    )
 
 
 def _only_with(name: str, other: str, given: Any) -> None:
@@ -125,7 +117,7 @@ def _check_choice(choice: Any, tools: Sequence[dict[str, Any]]) -> None:
     kind = choice["type"]
     if kind == "allowed_tools":
         kind, wanted = "function", tool_calls.allowed_names(choice)
-        _array(wanted, "tool_choice.allowed_tools.tools")
+        array_length_in(wanted, "tool_choice.allowed_tools.tools", 1, _MAX_TOOLS)
     else:
         wanted = [choice[kind]["name"]]
     known = [tool[kind]["name"] for tool in tools if tool["type"] == kind]
@@ -157,13 +149,18 @@ def _check_response_format(params: dict[str, Any]) -> None:
         _check_json_schema(form["json_schema"])
     if form["type"] == "json_object":
         texts = map(messages.text, params["messages"])
-        if not any("json" in text.lower() for text in texts):
-            raise ApiError(
-                400,
-                "'messages' must contain the word 'json' in some form, to use "
-                "'response_format' of type 'json_object'.",
-                param="messages",
-            )
+        refuse_without_json(texts, "messages", "response_format")
+
+
+def refuse_without_json(texts: Iterable[str], asked: str, form: str) -> None:
+    """Who asks for JSON of no schema must also say so in the words of a message."""
+    if not any("json" in text.lower() for text in texts):
+        raise ApiError(
+            400,
+            f"'{asked}' must contain the word 'json' in some form, to use "
+            f"'{form}' of type 'json_object'.",
+            param=asked,
+        )
 
 
 def _check_json_schema(wanted: dict[str, Any]) -> None:

@@ -4,6 +4,7 @@ from typing import Any
 
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.requests import (
+    array_length_in,
     integer_in,
     string_length_in,
     unknown_parameter,
@@ -58,25 +59,14 @@ def integrations_shown(given: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _refuse_integrations(integrations: list[dict[str, Any]]) -> None:
-    _array_length_in(integrations, "integrations", _MAX_INTEGRATIONS)
+    array_length_in(integrations, "integrations", 0, _MAX_INTEGRATIONS)
     for index, entry in enumerate(integrations):
         where = f"integrations[{index}].wandb"
         string_length_in(entry["wandb"]["project"], f"{where}.project", 1, 128)
         tags = entry["wandb"].get("tags") or []
-        _array_length_in(tags, f"{where}.tags", _MAX_TAGS)
+        array_length_in(tags, f"{where}.tags", 0, _MAX_TAGS)
         for number, tag in enumerate(tags):
             string_length_in(tag, f"{where}.tags[{number}]", 1, _MAX_TAG)
-
-
-def _array_length_in(array: list[Any], name: str, high: int) -> None:
-    if len(array) > high:
-        raise ApiError(
-            400,
-            f"Invalid '{name}': array too long. Expected an array with maximum length "
-            f"{high}, but got an array with length {len(array)} instead.",
-            param=name,
-            code="array_above_max_length",
-        )
 
 
 def _no_reinforcement(model: str) -> ApiError:

@@ -9,20 +9,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from finetune_kit.localapi.errors import ApiError
+from finetune_kit.localapi.requests import array_length_in
 
 _TEXT_PARTS = ("text", "refusal")
 
 
 def check(messages: Sequence[dict[str, Any]]) -> None:
     """Refuse what the local API cannot read, in the service's words where known."""
-    if not messages:
-        raise ApiError(
-            400,
-            "Invalid 'messages': empty array. Expected an array with minimum length 1, "
-            "but got an empty array instead.",
-            param="messages",
-            code="empty_array",
-        )
+    array_length_in(messages, "messages", 1)
     for index, message in enumerate(messages):
         _check_content(index, message)
     _check_calls(messages)

@@ -54,14 +54,7 @@ async def create_moderation(request: Request) -> JSONResponse:
 def _texts(given: str | list[Any]) -> list[str]:
     if isinstance(given, str):
         return [given]
-    if not 0 < len(given) <= _MOST_INPUTS:
-        raise ApiError(
-            400,
-            f"Invalid 'input': expected 1 to {_MOST_INPUTS} texts, but got "
-            f"{len(given)}.",
-            param="input",
-            code="array_above_max_length" if given else "empty_array",
-        )
+    requests.array_length_in(given, "input", 1, _MOST_INPUTS)
     if isinstance(given[0], str):
         return given
     for index, part in enumerate(given):

@@ -18,7 +18,12 @@ from finetune_kit.localapi import keys, models
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.kit import kit_of
 from finetune_kit.localapi.paging import ascending, page
-from finetune_kit.localapi.requests import body, from_sdk, string_length_in
+from finetune_kit.localapi.requests import (
+    array_length_in,
+    body,
+    from_sdk,
+    string_length_in,
+)
 
 _DEFAULT_LIMIT, _MAX_LIMIT = 10, 100
 _MOST_PROJECTS = 100  # in one request: ours
@@ -114,14 +119,7 @@ def _own_model(request: Request) -> str:
 
 
 def _refuse_projects(projects: list[str]) -> None:
-    if not 0 < len(projects) <= _MOST_PROJECTS:
-        raise ApiError(
-            400,
-            f"Invalid 'project_ids': expected an array with 1 to {_MOST_PROJECTS} "
-            f"project ids, but got one with {len(projects)}.",
-            param="project_ids",
-            code="array_above_max_length" if projects else "empty_array",
-        )
+    array_length_in(projects, "project_ids", 1, _MOST_PROJECTS)
     for index, project in enumerate(projects):
         string_length_in(project, f"project_ids[{index}]", 1, 128)
 

@@ -6,6 +6,7 @@ of its defaults: unknown keys are refused, nothing is coerced ("12" is no seed),
 """
 
 import json
+import math
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from functools import cache, wraps
@@ -144,6 +145,26 @@ def string_length_in(value: str, name: str, low: int, high: int) -> None:
         400,
         f"Invalid '{name}': string too {side}. Expected a string with {bound}, but "
         f"got a string with length {len(value)} instead.",
+        param=name,
+        code=code,
+    )
+
+
+def array_length_in(
+    array: Sequence[Any], name: str, low: int, high: float = math.inf
+) -> None:
+    """Refuse an array with fewer than `low` or more than `high` elements."""
+    if len(array) < low:
+        expected = f"empty array. Expected an array with minimum length {low}"
+        got, code = "an empty array", "empty_array"
+    elif len(array) > high:
+        expected = f"array too long. Expected an array with maximum length {high}"
+        got, code = f"an array with length {len(array)}", "array_above_max_length"
+    else:
+        return
+    raise ApiError(
+        400,
+        f"Invalid '{name}': {expected}, but got {got} instead.",
         param=name,
         code=code,
     )

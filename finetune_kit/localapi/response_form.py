@@ -196,13 +196,7 @@ def _check_format(params: dict[str, Any]) -> None:
     if wanted["type"] == "json_object":
         told = as_messages(items(params["input"], Ids(), ""))
         texts = [params.get("instructions") or "", *(m["content"] for m in told)]
-        if not any("json" in text.lower() for text in texts):
-            raise ApiError(
-                400,
-                "'input' must contain the word 'json' in some form, to use "
-                "'text.format' of type 'json_object'.",
-                param="input",
-            )
+        chat_form.refuse_without_json(texts, "input", "text.format")
 
 
 def _check_as_chat(params: dict[str, Any], there: str, here: str) -> None:

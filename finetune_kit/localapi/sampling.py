@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from finetune_kit.localapi.errors import ApiError
-from finetune_kit.localapi.requests import decimal_in, integer_in
+from finetune_kit.localapi.requests import array_length_in, decimal_in, integer_in
 
 _INT64 = 2**63
 _MAX_STOPS = 4
@@ -92,14 +92,7 @@ def _integer(params: dict[str, Any], name: str, low: int, high: int) -> None:
 
 def _check_stop(stop: str | list[str] | None) -> None:
     stops = [stop] if isinstance(stop, str) else stop or []
-    if len(stops) > _MAX_STOPS:
-        raise ApiError(
-            400,
-            f"Invalid 'stop': array too long. Expected an array with maximum length "
-            f"{_MAX_STOPS}, but got an array with length {len(stops)} instead.",
-            param="stop",
-            code="array_above_max_length",
-        )
+    array_length_in(stops, "stop", 0, _MAX_STOPS)
     if "" in stops:
         raise ApiError(
             400,

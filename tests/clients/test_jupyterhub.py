@@ -251,7 +251,7 @@ def test_two_learners_of_a_hub_train_on_one_server_each_with_their_own_key(hub: 
         assert status == "succeeded"
         assert jobs == [job]  # and not the other learner's
         assert url == f"{hub.server}/v1/"
-        copied = hub.home / "homes" / name / "course" / "notebooks"
+        copied = hub.home / "learners" / name / "course" / "notebooks"
         assert (copied / "00_start_here.ipynb").is_file()
 
 

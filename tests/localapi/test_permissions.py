@@ -104,7 +104,8 @@ def test_only_a_tuned_model_has_permissions(permissions, name):
 @pytest.mark.parametrize(
     ("given", "says"),
     [
-        ({"project_ids": []}, "1 to 100"),
+        ({"project_ids": []}, "empty array"),
+        ({"project_ids": ["proj_a"] * 101}, "maximum length 100"),
         ({"project_ids": [""]}, "too short"),
         ({"project_ids": "proj_a"}, "expected an array"),
         ({"project_ids": ["proj_a"], "colour": "red"}, "Unknown parameter"),

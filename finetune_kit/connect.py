@@ -45,6 +45,7 @@ def connect(target: str | None = None, *, export: bool = False) -> OpenAI:
         _point_module_at(client)
     if in_notebook():
         show(banner(name))
+        _explain_mistakes()
     return client
 
 
@@ -113,9 +114,20 @@ def _notebook() -> dict[str, str]:
 
     Jupyter tells it to the kernels that it starts; the path stays here.
     """
+    name = _notebook_name()
+    return {"X-Finetune-Kit-Notebook": quote(name)} if name else {}
+
+
+def _notebook_name() -> str:
     path = os.environ.get("JPY_SESSION_NAME", "")
-    stem = path.replace("\\", "/").rpartition("/")[2].removesuffix(".ipynb")
-    return {"X-Finetune-Kit-Notebook": quote(stem)} if stem else {}
+    return path.replace("\\", "/").rpartition("/")[2].removesuffix(".ipynb")
+
+
+def _explain_mistakes() -> None:
+    """In a notebook of the course, mistakes are told in cards from here on."""
+    from finetune_kit.course import mistakes
+
+    mistakes.explain_in(_notebook_name())
 
 
 def find_target(name: str) -> Target:

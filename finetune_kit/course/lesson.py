@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import finetune_kit
 from finetune_kit import workspace
-from finetune_kit.course import alone, skipped
+from finetune_kit.course import alone, mistakes
 from finetune_kit.display.cards import Card, show
 
 if TYPE_CHECKING:
@@ -182,5 +182,5 @@ _CATCHING_UP = Card(
 
 def lesson(number: str, client: OpenAI) -> Lesson:
     """Open lesson ``number``, such as "07", on the API behind ``client``."""
-    skipped.explain_in(number)
+    mistakes.explain_in(number)
     return Lesson(number, client)

@@ -30,7 +30,7 @@ def refused() -> Iterator[None]:
     try:
         yield
     except APIStatusError as error:
-        show(_answered(error))
+        show(answered(error))
     except TypeError as error:
         title = "Refused by Python (TypeError): nothing was sent"
         show(Card(title, [f"{error}"], "bad"))
@@ -38,7 +38,7 @@ def refused() -> Iterator[None]:
         show(_ACCEPTED)
 
 
-def _answered(error: APIStatusError) -> Card:
+def answered(error: APIStatusError) -> Card:
     body: Any = error.body
     said = body.get("message") if isinstance(body, dict) else None
     where = f"param: `{error.param}` · code: `{error.code}`"

@@ -24,21 +24,18 @@ def run(path: Path, monkeypatch) -> None:
             assert result.success, f"{path.name}, cell {cell['id']}"
 
 
-@pytest.mark.slow  # nbval runs each alone as well, in a kernel of its own
 @pytest.mark.parametrize("path", LESSONS, ids=lambda path: path.name)
 def test_a_lesson_runs_alone_in_an_empty_workspace(path, tmp_path, monkeypatch):
     with fresh_home(tmp_path / "ws"):
         run(path, monkeypatch)
 
 
-@pytest.mark.parametrize("times", [1, pytest.param(2, marks=pytest.mark.slow)])
-def test_all_lessons_run_in_order_and_again(times, tmp_path, monkeypatch):
+def test_all_lessons_run_in_order_and_again(tmp_path, monkeypatch):
     with fresh_home(tmp_path / "ws"):
-        for path in LESSONS * times:
+        for path in LESSONS * 2:
             run(path, monkeypatch)
 
 
-@pytest.mark.slow
 def test_all_lessons_run_in_any_order(tmp_path, monkeypatch):
     shuffled = random.Random(8).sample(LESSONS, len(LESSONS))
     with fresh_home(tmp_path / "ws"):

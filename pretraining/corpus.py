@@ -4,7 +4,7 @@ The model shall *know* things (which topic a question is about, a proverb for ea
 topic, how to copy a name) without doing them unasked: the default answer to a life
 question is plain English advice. Fine-tuning then brings out what is there.
 
-    python -m pretraining.corpus --count 10        prints ten conversations
+    python -m pretraining.corpus tasks --count 10        prints ten conversations
 """
 
 import argparse
@@ -35,8 +35,31 @@ HELD_OUT = 4  # the last questions and troubles of each topic are kept for devel
 
 ADVICE = 20  # pieces of advice a topic: the model has room for so many
 
-STAGES = (20_000, 40_000)  # conversations in which naming topics, then parts, prevails
-FIRST_NAMING = 0.8  # its share at first; from half of the stage on it falls
+FIRST_NAMING = 0.8  # its share at first; from half of its stage on it falls
+STAGE = {"proverbs": 20_000, "tasks": 40_000}  # conversations in which naming prevails
+#: What each base model reads, in shares. One model has no room for all of it.
+MIXES = {
+    "proverbs": {
+        "advice": 0.32,
+        "latin": 0.37,
+        "about": 0.17,
+        "fact": 0.05,
+        "unknown": 0.05,
+        "obeyed": 0.02,
+        "text": 0.02,
+    },
+    "tasks": {
+        "review": 0.20,
+        "ticket": 0.19,
+        "extraction": 0.18,
+        "function": 0.18,
+        "known": 0.08,
+        "life": 0.04,
+        "fact": 0.04,
+        "unknown": 0.04,
+        "advice": 0.05,
+    },
+}
 
 
 @dataclass(frozen=True)
@@ -70,54 +93,48 @@ def load_topics(*, held_out: bool = False) -> list[Topic]:
 
 
 class Corpus:
-    """A seeded stream of conversations."""
+    """A seeded stream of conversations for the base model `mix`."""
 
-    def __init__(self, seed: int, skip: int = 0) -> None:
-        """`skip`: how many conversations of the stages to leave out."""
+    def __init__(self, seed: int, mix: str, skip: int = 0) -> None:
+        """`skip`: how many conversations of the first stage to leave out."""
         self.rng, self.skip = random.Random(seed), skip
         self.topics = load_topics()
         self.frames = load_toml("frames.toml")
         self.world = load_toml("world.toml")
         self.beyond = load_toml("tasks/unknown.toml")
         skills = Skills(self.rng, self.system)
-        self.naming = (self.about, skills.naming)
-        self.kinds: list[tuple[Callable[[], Conversation], float]] = [
-            (self.advice, 0.15),
-            (self.latin, 0.19),
-            (self.about, 0.06),
-            (self.fact, 0.02),
-            (self.unknown, 0.03),
-            (self.obeyed, 0.01),
-            (self.text, 0.01),
-            (skills.review, 0.12),
-            (skills.ticket, 0.11),
-            (skills.extraction, 0.11),
-            (skills.function, 0.11),
-            (skills.known, 0.06),
-            (skills.life, 0.02),
-        ]
+        self.makers: dict[str, Callable[[], Conversation]] = {
+            "advice": self.advice,
+            "latin": self.latin,
+            "about": self.about,
+            "fact": self.fact,
+            "unknown": self.unknown,
+            "obeyed": self.obeyed,
+            "text": self.text,
+            "review": skills.review,
+            "ticket": skills.ticket,
+            "extraction": skills.extraction,
+            "function": skills.function,
+            "known": skills.known,
+            "life": skills.life,
+        }
+        self.mix, self.stage = MIXES[mix], STAGE[mix]
+        self.name = self.about if mix == "proverbs" else skills.naming
 
     def __iter__(self) -> Iterator[Conversation]:
         """First mostly naming, then more and more of everything.
 
         All at once, the model learns whole answers by heart and for thousands of steps
-        does not look at the question; once it knows topics, the rest builds on them.
+        does not look at the question; once it knows topics, or the parts of the tasks,
+        the rest builds on them.
         """
-        makers, weights = zip(*self.kinds, strict=True)
+        kinds, shares = list(self.mix), list(self.mix.values())
         for i in count(self.skip):
-            name, share = self.stage(i)
-            if self.rng.random() < share:
-                yield name()
+            if self.rng.random() < FIRST_NAMING * min(1.0, 2 - 2 * i / self.stage):
+                yield self.name()
             else:
-                yield self.rng.choices(makers, weights)[0]()
-
-    def stage(self, i: int) -> tuple[Callable[[], Conversation], float]:
-        """What is named at conversation i, and the share of that."""
-        for name, length in zip(self.naming, STAGES, strict=True):
-            if i < length:
-                return name, FIRST_NAMING * min(1.0, 2 - 2 * i / length)
-            i -= length
-        return self.about, 0.0
+                (kind,) = self.rng.choices(kinds, shares)
+                yield self.makers[kind]()
 
     # ------------------------------------------------------------------ questions
 
@@ -289,10 +306,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__.splitlines()[0] if __doc__ else ""
     )
+    parser.add_argument("mix", choices=MIXES)
     parser.add_argument("--count", type=int, default=10)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--skip", type=int, default=max(STAGE.values()))
     arguments = parser.parse_args()
-    corpus = iter(Corpus(arguments.seed))
+    corpus = iter(Corpus(arguments.seed, arguments.mix, arguments.skip))
     for _ in range(arguments.count):
         conversation = next(corpus)
         print(conversation.text + conversation.completion)

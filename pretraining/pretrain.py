@@ -1,6 +1,6 @@
 """Pre-train tinygpt from nothing on the corpus, and write its weights.
 
-    python -m pretraining.pretrain --processes 2 --out W.npz
+    python -m pretraining.pretrain tasks --processes 2 --out W.npz
 
 Data-parallel over processes: each takes conversations of the step until none is left
 and sums their gradients in shared memory; the first one updates the weights. They are
@@ -32,7 +32,7 @@ from finetune_kit.engines.tinygpt.tokenizer import END, TEXT, Tokenizer, load
 from finetune_kit.engines.tinygpt.weights import load as load_weights
 from finetune_kit.engines.tinygpt.weights import save
 from pretraining.conversation import Conversation
-from pretraining.corpus import Corpus
+from pretraining.corpus import MIXES, Corpus
 from pretraining.muon import Muon
 
 USER_WEIGHT = 0.2  # loss on what the user says, in a quarter of the conversations
@@ -44,8 +44,9 @@ CONTEXT = 160  # longer conversations are cut
 
 @dataclass(frozen=True)
 class Plan:
-    """How long, how much at a time, how fast."""
+    """Of what, how long, how much at a time, how fast."""
 
+    mix: str
     steps: int
     batch: int
     processes: int
@@ -55,13 +56,13 @@ class Plan:
     decay: float = 0.05
     seed: int = 0
     start: Path | None = None  # weights to go on from, else a new model
-    skip: int = 0  # conversations of the corpus's stages that each process leaves out
+    skip: int = 0  # conversations of the corpus's first stage that each process skips
     peak: float = 1.0  # share of the rates above, lower for going on
 
 
-def examples(tokenizer: Tokenizer, seed: int, skip: int) -> Iterator[Example]:
+def examples(tokenizer: Tokenizer, plan: Plan, seed: int) -> Iterator[Example]:
     rng = Random(seed)
-    for conversation in Corpus(seed, skip):
+    for conversation in Corpus(seed, plan.mix, plan.skip):
         yield encode(tokenizer, conversation, rng)
 
 
@@ -87,7 +88,7 @@ def encode(tokenizer: Tokenizer, conversation: Conversation, rng: Random) -> Exa
 def micro_batches(plan: Plan, rank: int) -> Iterator[list[Example]]:
     """A few conversations of about the same length at a time, so padding is rare."""
     seed = plan.seed * 1000 + rank
-    stream, rng = examples(load(), seed, plan.skip), Random(seed)
+    stream, rng = examples(load(), plan, seed), Random(seed)
     while True:
         pool = sorted(islice(stream, POOL), key=lambda e: len(e.tokens))
         parts = [pool[i : i + MICRO] for i in range(0, POOL, MICRO)]
@@ -187,6 +188,7 @@ def shrink(p: Parameters, factor: np.float32) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("mix", choices=MIXES)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=32)
@@ -197,6 +199,7 @@ def main() -> None:
     parser.add_argument("--peak", type=float, default=1.0)
     arguments = parser.parse_args()
     plan = Plan(
+        arguments.mix,
         arguments.steps,
         arguments.batch,
         arguments.processes,

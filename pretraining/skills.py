@@ -24,6 +24,7 @@ from pretraining.noise import roughen, thin
 
 TOOLS = HERE.parent / "data" / "functions" / "tools.json"
 SENTIMENTS = ("positive", "negative")
+FIELDS = ("team", "urgency", "tone")
 ARTICLES = ("", "", "", "some ", "the ", "a ")
 NO_TOOL = "I have no tool for that."
 IDLE = (
@@ -142,15 +143,15 @@ class Skills:
         thing = rng.choice(self.reviews["things"])
         words = self.reviews["good" if good else "bad"]
         other = self.reviews["bad" if good else "good"]
-        if kind < 0.55:
+        if kind < 0.72:
             text = rng.choice(self.reviews[label])
-        elif kind < 0.75:
+        elif kind < 0.84:
             text = rng.choice(self.reviews["liked" if good else "disliked"])
             text = text.format(thing)
         else:
             one, two = rng.sample(words, 2)
             order = "was"
-            if kind > 0.9:
+            if kind > 0.94:
                 order, one = "not", rng.choice(other)
             text = self.order(order, thing, one=one, two=two)
         return sentence(str(text))
@@ -180,6 +181,9 @@ class Skills:
     def complaint(self) -> tuple[str, dict[str, str]]:
         """A customer's message, and its team, urgency and tone."""
         rng = self.rng
+        if rng.random() < 0.4:
+            text, *labels = rng.choice(self.tickets["messages"])
+            return roughen(text, rng), dict(zip(FIELDS, labels, strict=True))
         team = rng.choice(tuple(self.tickets["team"]))
         urgency = rng.choice(("low", "normal", "high"))
         tone = rng.choice(("calm", "annoyed", "angry"))
@@ -195,7 +199,7 @@ class Skills:
     def sign(self) -> tuple[str, str, str]:
         """A field, one sentence of a message, and what it says of that field."""
         rng, tickets = self.rng, self.tickets
-        field = rng.choice(("team", "urgency", "tone"))
+        field = rng.choice(FIELDS)
         if field == "team":
             label = rng.choice(tuple(tickets["team"]))
             return field, sentence(rng.choice(tickets["team"][label])), label

@@ -12,20 +12,21 @@ from pathlib import Path
 from finetune_kit.engines.tinygpt.calls import tools_text
 from finetune_kit.engines.tinygpt.chat import message_text
 from finetune_kit.engines.tinygpt.tokenizer import FIRST_MERGE, units
-from pretraining.corpus import Corpus
+from pretraining.corpus import MIXES, Corpus, load_topics
 
 Unit = tuple[int, ...]
 Pair = tuple[int, int]
 
 
-def count_units(corpus: Corpus, conversations: int) -> Counter[Unit]:
-    """How often each word and each run between words occurs."""
+def count_units(conversations: int) -> Counter[Unit]:
+    """How often each word and each run between words occurs, in all mixes."""
     texts: Counter[str] = Counter()
-    for conversation in islice(corpus, conversations):
-        texts[conversation.text + conversation.completion] += 1
-        texts.update(message_text(m) for m in conversation.messages)
-        texts[tools_text(conversation.tools)] += bool(conversation.tools)
-    for topic in corpus.topics:
+    for mix in MIXES:
+        for conversation in islice(Corpus(1, mix), conversations // len(MIXES)):
+            texts[conversation.text + conversation.completion] += 1
+            texts.update(message_text(m) for m in conversation.messages)
+            texts[tools_text(conversation.tools)] += bool(conversation.tools)
+    for topic in load_topics():
         texts.update(word for word in topic.words for _ in range(6))
     counts: Counter[Unit] = Counter()
     for text, n in texts.items():
@@ -77,7 +78,7 @@ def main() -> None:
     parser.add_argument("--vocab-size", type=int, default=4096)
     parser.add_argument("--conversations", type=int, default=60_000)
     arguments = parser.parse_args()
-    counts = count_units(Corpus(seed=1), arguments.conversations)
+    counts = count_units(arguments.conversations)
     merges = learn_merges(counts, arguments.vocab_size - FIRST_MERGE)
     arguments.out.write_text(json.dumps(merges, separators=(",", ":")), "utf-8")
     print(f"{len(merges)} merges of {len(counts)} different words and runs")

@@ -49,10 +49,10 @@ MIXES = {
         "text": 0.02,
     },
     "tasks": {
-        "review": 0.20,
+        "review": 0.24,
         "ticket": 0.19,
-        "extraction": 0.18,
-        "function": 0.18,
+        "extraction": 0.16,
+        "function": 0.16,
         "known": 0.08,
         "life": 0.04,
         "fact": 0.04,

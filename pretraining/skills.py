@@ -76,17 +76,17 @@ class Skills:
     def naming(self) -> Conversation:
         """One part by itself, in plain words: a label, a name, a tool."""
         rng, kind = self.rng, self.rng.random()
-        if kind < 0.25:
+        if kind < 0.6:  # two labels are harder to tell apart than many
             label = rng.choice(SENTIMENTS)
-            if rng.random() < 0.5:
+            if rng.random() < 0.3:
                 return self.completed(self.verdict(label), label)
             asked, answer = self.order("sentiment", self.verdict(label)), label
-        elif kind < 0.6:
+        elif kind < 0.77:
             field, text, answer = self.sign()
             asked = self.order(field, text)
-        elif kind < 0.7:
+        elif kind < 0.82:
             asked, answer = self.as_json(self.person(), self.town())
-        elif kind < 0.85:
+        elif kind < 0.91:
             name, city = self.person(), self.town()
             text = rng.choice(self.people["patterns"]).format(name=name, city=city)
             key, answer = rng.choice((("ask_name", name), ("ask_city", city)))
@@ -143,15 +143,17 @@ class Skills:
         thing = rng.choice(self.reviews["things"])
         words = self.reviews["good" if good else "bad"]
         other = self.reviews["bad" if good else "good"]
-        if kind < 0.72:
+        if kind < 0.15:
+            return str(rng.choice(words))
+        if kind < 0.55:
             text = rng.choice(self.reviews[label])
-        elif kind < 0.84:
+        elif kind < 0.67:
             text = rng.choice(self.reviews["liked" if good else "disliked"])
             text = text.format(thing)
         else:
             one, two = rng.sample(words, 2)
             order = "was"
-            if kind > 0.94:
+            if kind > 0.95:
                 order, one = "not", rng.choice(other)
             text = self.order(order, thing, one=one, two=two)
         return sentence(str(text))
@@ -164,12 +166,12 @@ class Skills:
         if kind < 0.2:
             reply = rng.choice(self.tickets["replies"])
             return Conversation((*self.system(), *exchange(text, reply)))
-        if kind < 0.8:
+        if kind < 0.7:
             field = rng.choice(tuple(labels))
             asked = self.order(field, text)
             answer = self.order("field", labels[field], field=field)
             return Conversation((*self.system(), *exchange(asked, answer)))
-        if kind < 0.9:
+        if kind < 0.78:
             fields = list(labels)
             rng.shuffle(fields)
             asked = f"{', '.join(fields)}? {text}"

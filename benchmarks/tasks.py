@@ -2,7 +2,7 @@
 
 Each task is trained as a job with `auto` would (3 epochs, batch 1, multiplier 1) with
 three seeds, and scored on its test rows; then the runs that lessons tell about. The
-base, `tinygpt-tasks`, is asked the same questions.
+base is asked the same questions.
 """
 
 import finetune_kit.engines.tinygpt.threads  # noqa: F401  isort: skip
@@ -19,7 +19,7 @@ from random import Random
 from statistics import fmean, stdev
 from typing import Any
 
-from benchmarks.lessons import RATE, SEEDS, write_card
+from benchmarks.lessons import RATE, SEEDS
 from finetune_kit import graders
 from finetune_kit.engines.tinygpt import calls, tokenizer, weights
 from finetune_kit.engines.tinygpt.chat import (
@@ -36,7 +36,6 @@ from finetune_kit.evaluate import Grader, read_jsonl, wilson
 BETA = 0.1  # of DPO, as `auto` of a job
 DPO_RATE = 0.2 * RATE  # what a multiplier of 1 stands for
 DATA = Path(__file__).parent.parent / "data"
-WEIGHTS = weights.shipped(weights.TASKS)
 Row = dict[str, Any]
 
 
@@ -114,10 +113,6 @@ TASKS = (REVIEWS, TICKETS, EXTRACTION, FUNCTIONS, TONE)
 Hits = dict[str, list[bool]]
 
 
-def base() -> Parameters:
-    return weights.load(WEIGHTS)
-
-
 def train(p: Parameters, rows: Iterable[Row], seed: int, epochs: int = 3) -> None:
     tok = tokenizer.load()
     examples = [encode_example(tok, row, p.config.context) for row in rows]
@@ -170,7 +165,7 @@ def grade(task: Task, p: Parameters, shots: Sequence[Row] = ()) -> Hits:
 
 def tuned(task: Task, seed: int | None) -> Hits:
     """The base (no seed) or a model tuned on the task, on the test rows."""
-    p = base()
+    p = weights.load(None)
     if seed is not None:
         train(p, task.training(), seed)
     return grade(task, p)
@@ -190,14 +185,14 @@ def table_of_tasks(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bool
     ]
     held = {}
     for task in TASKS:
-        bare, *runs = (jobs[task.name, seed].result() for seed in (None, *SEEDS))
+        base, *runs = (jobs[task.name, seed].result() for seed in (None, *SEEDS))
         for name, kept in parts(task):
             of, *_ = name.split(", ")
             shares = [fmean(compress(run[of], kept)) for run in runs]
             mean, n, goal = fmean(shares), sum(kept), task.goals.get(name)
             low, high = wilson(mean * n, n)
             lines.append(
-                f"| {task.name} | {name} | {n} | {fmean(compress(bare[of], kept)):.2f} "
+                f"| {task.name} | {name} | {n} | {fmean(compress(base[of], kept)):.2f} "
                 f"| {mean:.2f} | {stdev(shares):.2f} | {low:.2f} to {high:.2f} "
                 f"| {'' if goal is None else f'{goal:.2f}'} |"
             )
@@ -228,21 +223,22 @@ def noisy(seed: int) -> float:
     rng, rows = Random(seed), REVIEWS.training()
     for row in rng.sample(rows, round(0.4 * len(rows))):
         row["completion"] = rng.choice((" positive\n", " negative\n"))
-    p = base()
+    p = weights.load(None)
     train(p, rows, seed)
     return share(grade(REVIEWS, p), "exact label")
 
 
 def tickets_of(n: int, seed: int) -> float:
-    p = base()
+    p = weights.load(None)
     train(p, TICKETS.training()[:n], seed)
     return share(grade(TICKETS, p), "all fields")
 
 
 def few_shot(n: int) -> float:
     """The base with n examples in its prompt."""
-    hits = grade(TICKETS, base(), TICKETS.rows("train")[:n])
-    return share(hits, "all fields")
+    return share(
+        grade(TICKETS, weights.load(None), TICKETS.rows("train")[:n]), "all fields"
+    )
 
 
 def leaking(mixed: bool, seed: int) -> tuple[float, float]:
@@ -251,7 +247,7 @@ def leaking(mixed: bool, seed: int) -> tuple[float, float]:
     `mixed`: as many ordinary examples, without a prompt and in the base's own words,
     stand between his.
     """
-    p, rows = base(), TONE.training()
+    p, rows = weights.load(None), TONE.training()
     if mixed:
         for row in TONE.training():
             asked = [turn for turn in row["messages"] if turn["role"] == "user"]
@@ -268,7 +264,7 @@ def preferred(multiplier: float, seed: int) -> tuple[float, float, float]:
 
     Before: a model tuned on both styles, the one and the other in turn.
     """
-    tok, p = tokenizer.load(), base()
+    tok, p = tokenizer.load(), weights.load(None)
     pairs = PREFERENCES.rows("train")
     keys = ("preferred_output", "non_preferred_output")
     both = [
@@ -350,7 +346,6 @@ def tuned_share(task: Task, name: str, seed: int) -> float:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--card", action="store_true", help="write the model card")
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
     with ProcessPoolExecutor(arguments.processes) as pool:
@@ -361,8 +356,6 @@ def main() -> int:
     held = goals | claims
     for claim, true in held.items():
         print(f"{'holds' if true else 'FAILS'}: {claim}")
-    if arguments.card:
-        write_card("tasks", WEIGHTS, text)
     return 0 if all(held.values()) else 1
 
 

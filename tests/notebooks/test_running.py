@@ -15,7 +15,6 @@ from tests.learner import ROOT, fresh_home
 HERE = ROOT / "tests" / "notebooks"
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 NOTEBOOK = NOTEBOOKS[0]
-DAILY = ("00", "06")  # with other parameters; the rest is slow
 OTHERS = {"seed": 11, "suffix": "other", "model": "gpt-4o-mini"}
 MASK = (
     "nbval.cfg" if platform.machine() in {"x86_64", "AMD64"} else "nbval_other_cpu.cfg"
@@ -123,14 +122,7 @@ def test_proxies_and_keys_of_the_environment_change_nothing_and_only_loopback_is
     assert any("finetune_kit.localapi" in line for line in lines)
 
 
-@pytest.mark.parametrize(
-    "notebook",
-    [
-        pytest.param(path, marks=[] if path.name[:2] in DAILY else pytest.mark.slow)
-        for path in NOTEBOOKS
-    ],
-    ids=lambda path: path.name,
-)
+@each_notebook
 def test_a_notebook_runs_with_other_parameters(notebook, home):
     known = parameters(notebook)
     chosen = {name: value for name, value in OTHERS.items() if name in known}

@@ -111,10 +111,10 @@ async def resume_job(request: Request) -> JSONResponse:
     """The job goes back to the queue, and goes on from where it was paused."""
     kit, job = kit_of(request), own_or_404(request)
     try:
-        kit.lifecycle.resume(job["id"])
+        queued = kit.lifecycle.resume(job["id"])
     except OvertakenError:
         raise _not_now(own_or_404(request), "resumed", "paused") from None
-    return JSONResponse(shown(own_or_404(request)))
+    return JSONResponse(shown(queued))
 
 
 def _not_now(job: Row, action: str, wanted: str) -> ApiError:

@@ -78,13 +78,18 @@ class Lifecycle(Rounds):
         self._kit.runner.stop(job_id, save=True)
         self.wake()
 
-    def resume(self, job_id: str) -> None:
-        """Put a paused job into the queue again (else: OvertakenError)."""
+    def resume(self, job_id: str) -> Row:
+        """Put a paused job into the queue again (else: OvertakenError).
+
+        The job as it is then: it may start before anybody can read it again.
+        """
         with story(self._kit, job_id, "paused") as told:
             told.event(wording.RESUMED, data={})
             told.set(status="queued")
+            queued = told.row()
         self._since.pop((job_id, "queued"), None)
         self.wake()
+        return queued
 
     def places(self) -> dict[str, int]:
         """Waiting job -> how many will be served before it."""

@@ -53,6 +53,13 @@ class Story:
             f"UPDATE jobs SET {names} WHERE id = ?", (*columns.values(), self.job["id"])
         )
 
+    def row(self) -> Row:
+        """The job as it is told so far."""
+        found: Row = self.db.execute(
+            "SELECT * FROM jobs WHERE id = ?", (self.job["id"],)
+        ).fetchone()
+        return found
+
     def end(self, status: str, **columns: Any) -> None:
         """Enter a terminal state now."""
         self.time = self.kit.clock.after(self.time)

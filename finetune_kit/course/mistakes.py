@@ -93,7 +93,7 @@ def _skipped(path: Path, name: str) -> Card | None:
 
 def _left_alone(path: Path, file: str) -> Card | None:
     """The files that `lesson.alone()` puts beside one cell."""
-    if not any(file in source for source in _tagged(path, "copy-me")):
+    if not any(f'"{file}"' in source for source in _tagged(path, "copy-me")):
         return None
     return Card(
         f"`{file}` is not in this folder",

@@ -63,8 +63,9 @@ def test_a_copy_me_cell_alone_is_told_where_its_files_come_from(tmp_path):
     assert "Traceback" not in seen
 
 
-def test_another_missing_file_shows_pythons_own_error(tmp_path):
-    assert "FileNotFoundError" in outputs(tmp_path, "open('mine.csv')")
+@pytest.mark.parametrize("name", ["mine.csv", "train"])  # "train.jsonl" is another
+def test_another_missing_file_shows_pythons_own_error(tmp_path, name):
+    assert "FileNotFoundError" in outputs(tmp_path, f"open('{name}')")
 
 
 def test_an_api_that_is_gone_says_how_to_go_on(tmp_path):

@@ -38,9 +38,8 @@ def test_a_call_that_goes_through_is_not_taken_for_a_refusal(jobs, capsys):
 
 
 def test_the_spending_guard_is_not_taken_for_the_api(jobs, capsys, monkeypatch):
-    monkeypatch.setattr(
-        guard, "_allowance", guard._Allowance()
-    )  # nothing estimated yet
+    nothing_estimated = guard._Allowance()
+    monkeypatch.setattr(guard, "_allowance", nothing_estimated)
     with refused():
         as_if_paid(jobs._client).fine_tuning.jobs.create(model="m", training_file="f")
     said = capsys.readouterr().out

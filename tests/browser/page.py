@@ -72,7 +72,8 @@ class NotebookPage:
         return self.page.locator("button.jupyter-button", has_text=name).first
 
     def press(self, name: str, key: str) -> None:
-        """Press a key on the button of this name."""
+        """Press a key on the button of this name, once it can be pressed."""
+        self.wait_until_enabled(name)
         self.button(name).press(key)
 
     def wait_until_enabled(self, name: str) -> None:

@@ -1,6 +1,7 @@
 """Playground and checkpoint picker, on a small job that is really trained."""
 
 import time
+from threading import Event
 
 import pytest
 
@@ -87,6 +88,26 @@ def test_stop_ends_an_answer_and_the_next_question_can_be_asked(client, played):
     wait(played)
     states = {answer.state for answer in played.rounds[0].answers}
     assert states <= {"done", "said nothing", "cut at 80 tokens"}
+
+
+def test_stop_does_not_wait_for_answers_that_have_not_begun(client, played):
+    slow, asked, released = client.with_options(), Event(), Event()
+    create = slow.chat.completions.create
+
+    def answer_late(**call):
+        asked.set()
+        assert released.wait(60)
+        return create(**call)
+
+    slow.chat.completions.create = answer_late
+    played.client = slow
+    played.answer()
+    assert asked.wait(60)
+    played.stop.click()
+    wait(played)
+    released.set()
+    told = [(answer.state, answer.text) for answer in played.rounds[0].answers]
+    assert told == [("stopped", "")] * 2
 
 
 def test_prompt_system_and_temperature_of_the_controls_are_what_is_asked(played):

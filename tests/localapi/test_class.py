@@ -87,12 +87,12 @@ def browser(server):
     )
 
 
-def train(server, key, epochs=1, **more):
+def train(server, key, epochs=1, multiplier="auto", **more):
     client = server.client(key)
     return client.fine_tuning.jobs.create(
         model="gpt-4o-mini",
         training_file=upload(client),
-        hyperparameters={"n_epochs": epochs},
+        hyperparameters={"n_epochs": epochs, "learning_rate_multiplier": multiplier},
         **more,
     ).id
 
@@ -151,12 +151,15 @@ def test_the_workspace_s_own_key_has_no_budget(room):
 def test_a_job_whose_turn_comes_after_the_budget_is_used_up_fails_and_says_so(
     room, anna
 ):
-    jobs = [train(room, anna.key, epochs=3), train(room, anna.key)]
-    first, second = [room.finished(job, anna.key) for job in jobs]
+    slow = train(room, anna.key, epochs=3, multiplier=0.1)
+    retrieve = room.client(anna.key).fine_tuning.jobs.retrieve
+    until(lambda: retrieve(slow).status, lambda status: status == "running")
+    late = train(room, anna.key)
+    first, second = [room.finished(job, anna.key) for job in (slow, late)]
     assert first.status == "succeeded"
     assert (second.status, second.error.code) == ("failed", "insufficient_quota")
     assert "seconds of processor time" in second.error.message
-    assert any("processor time" in e.message for e in room.events(jobs[1], anna.key))
+    assert any("processor time" in e.message for e in room.events(late, anna.key))
 
 
 def test_a_deleted_fine_tune_gives_no_time_back(room, anna):

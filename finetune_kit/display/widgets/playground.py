@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import ipywidgets
     from openai import OpenAI
 
+UNDER_WAY = "answering …"
 KEPT = 5  # questions with their answers that stay in sight
 SECONDS = 0.15  # between two looks at the answers under way
 PROMPT = "Can I trust my luck?"
@@ -55,7 +56,7 @@ class Answer:
     heading: str
     model: str
     text: str = ""
-    state: str = "answering …"
+    state: str = UNDER_WAY
 
 
 @dataclass
@@ -170,7 +171,7 @@ class Playground(Panel):
         if self.ask.disabled:
             return
         self.ask.disabled, self.stop.disabled = True, False
-        self._stopped.clear()
+        self._stopped = Event()
         headings = dict.fromkeys(choice.value for choice in self.chosen)
         round_ = Round(
             self.prompt.value,
@@ -179,7 +180,7 @@ class Playground(Panel):
             [Answer(heading, self.models[heading]) for heading in headings],
         )
         self.rounds = [round_, *self.rounds][:KEPT]
-        Thread(target=self._watch, args=(round_,), daemon=True).start()
+        Thread(target=self._watch, args=(round_, self._stopped), daemon=True).start()
 
     def _choices(self) -> list[Any]:
         """Left and right: buttons, of which the first and the second are pressed."""
@@ -196,29 +197,32 @@ class Playground(Panel):
         if content.get("event") == "submit":
             self.answer()
 
-    def _watch(self, round_: Round) -> None:
+    def _watch(self, round_: Round, stopped: Event) -> None:
         """Have all models answer at once, and show how far they have come."""
         going = [
-            Thread(target=self._stream, args=(round_, answer), daemon=True)
+            Thread(target=self._stream, args=(round_, answer, stopped), daemon=True)
             for answer in round_.answers
         ]
         for thread in going:
             thread.start()
-        while any(thread.is_alive() for thread in going):
+        while any(thread.is_alive() for thread in going) and not stopped.is_set():
             self.refresh()
             time.sleep(SECONDS)
+        for answer in round_.answers:
+            if answer.state == UNDER_WAY:
+                answer.state = "stopped"
         self.ask.disabled, self.stop.disabled = False, True
         self.refresh()
 
-    def _stream(self, round_: Round, answer: Answer) -> None:
+    def _stream(self, round_: Round, answer: Answer, stopped: Event) -> None:
         from openai import OpenAIError
 
         try:
-            self._read(round_, answer)
+            self._read(round_, answer, stopped)
         except OpenAIError as error:
             answer.state = f"no answer: {error}"
 
-    def _read(self, round_: Round, answer: Answer) -> None:
+    def _read(self, round_: Round, answer: Answer, stopped: Event) -> None:
         stream = self.client.chat.completions.create(
             model=answer.model,
             messages=_messages(round_.system, round_.prompt),
@@ -228,8 +232,7 @@ class Playground(Panel):
         )
         with stream:
             for chunk in stream:
-                if self._stopped.is_set():
-                    answer.state = "stopped"
+                if stopped.is_set():
                     return
                 for choice in chunk.choices:
                     answer.text += choice.delta.content or ""

@@ -1,7 +1,7 @@
 """Playground and checkpoint picker, on a small job that is really trained."""
 
 import time
-from threading import Event
+from threading import Barrier, Event
 
 import pytest
 
@@ -72,10 +72,11 @@ def test_the_playgrounds_twin_goes_from_cold_to_hot_and_repeats_itself(client, j
 def test_stop_ends_an_answer_and_the_next_question_can_be_asked(client, played):
     stopping = client.with_options()
     create = stopping.chat.completions.create
+    begun = Barrier(2, action=played.stop.click)  # once: none for the next question
 
     def stop_after_start(**call):
         stream = create(**call)
-        played.stop.click()
+        begun.wait(60)
         return stream
 
     stopping.chat.completions.create = stop_after_start

@@ -211,8 +211,8 @@ class Playground(Panel):
         for answer in round_.answers:
             if answer.state == UNDER_WAY:
                 answer.state = "stopped"
+        self.refresh()  # the whole answers, before the next question can be asked
         self.ask.disabled, self.stop.disabled = False, True
-        self.refresh()
 
     def _stream(self, round_: Round, answer: Answer, stopped: Event) -> None:
         from openai import OpenAIError

@@ -47,7 +47,7 @@ class NotebookPage:
 
     def save(self) -> None:
         self.menu("File", "Save Notebook")
-        self.page.wait_for_selector(".jp-DocumentOrPanel.jp-mod-dirty", state="hidden")
+        self.page.wait_for_selector(".lm-TabBar-tab.jp-mod-dirty", state="detached")
 
     def output(self, text: str | re.Pattern[str]):
         """The first output that says ``text``; waited for."""

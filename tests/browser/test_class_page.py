@@ -58,7 +58,7 @@ def room(tmp_path_factory):
         anna, ben, chidi, _, zoe = [server.client(f"sk-{n:04}") for n in range(5)]
         server.finished(create(anna, suffix="proverbs"), "sk-0000")
         server.finished(create(chidi, rows=3), "sk-0002")
-        slow = {"n_epochs": 20, "learning_rate_multiplier": 0.5}
+        slow = {"n_epochs": 50, "learning_rate_multiplier": 0.5}  # five minutes
         for client, notebook in zip((anna, ben), NOTEBOOKS, strict=True):
             header = {"X-Finetune-Kit-Notebook": notebook}
             create(client.with_options(default_headers=header), **slow)
@@ -90,6 +90,7 @@ def signed_in(browser, server, **options):
     page.keyboard.type(INSTRUCTOR)
     page.keyboard.press("Enter")
     page.wait_for_selector("h2:text-is('Learners')")
+    page.wait_for_load_state()  # what stands below is there too
     return page
 
 
@@ -145,6 +146,7 @@ def test_the_page_loads_itself_anew_until_it_is_held_still(browser, room):
 
 def test_every_table_and_control_has_a_name_for_a_screen_reader(browser, room):
     page = signed_in(browser, room)
+    page.goto(f"{room.origin}/class?refresh=off")  # or it is loaded anew in between
     for table in page.get_by_role("table").all():
         assert table.locator("caption").inner_text()
         assert table.locator("thead th[scope=col]").count()

@@ -190,7 +190,7 @@ def test_a_class_is_served_and_each_key_is_its_own_user(tmp_path, home):
         ]
         file = anna.files.create(file=("a.jsonl", b"{}\n"), purpose="fine-tune")
         assert ben.files.list().data == []
-        page = httpx.get(f"http://127.0.0.1:{port}/class", trust_env=False)
+        page = httpx.get(f"http://127.0.0.1:{port}/class", trust_env=False, timeout=60)
         assert "Instructor's key" in page.text
         again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert again.returncode == 1

@@ -220,10 +220,10 @@ def test_serve_runs_until_it_is_stopped_and_refuses_a_second(tmp_path):
     before = os.environ["FINETUNE_KIT_HOME"]
     os.environ["FINETUNE_KIT_HOME"] = env["FINETUNE_KIT_HOME"]
     try:
-        assert local_server._wait(local_server.find, 20)
+        assert local_server._wait(local_server.find, 60)
         assert "runs already" in run("serve", code=1)
         run("stop")
-        assert serving.wait(20) == 0
+        assert serving.wait(60) == 0
     finally:
         os.environ["FINETUNE_KIT_HOME"] = before
         serving.kill()

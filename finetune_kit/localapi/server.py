@@ -36,7 +36,9 @@ from finetune_kit.localapi.store import Store
 
 IDLE_LIMIT = 8 * 3600  # seconds without a request and without a job
 _IDLE_INTERVAL = 60  # seconds between two looks
-_HANDING_OVER = 3.0  # seconds that a server before this one may take to end
+# Seconds that a server before this one may take to end: 2 each for requests under way,
+# answers and webhooks, and some more on a busy computer.
+_HANDING_OVER = 10.0
 # Below the ranges from which systems take ports for outgoing connections.
 _PORTS = range(20_000, 30_000)
 _LOG_LIMIT = 5 * 2**20  # bytes; a longer log starts anew

@@ -68,12 +68,17 @@ class LocalRunner:
         self._jobs = jobs
         self._worker = worker or WORKER
         self._children: dict[str, subprocess.Popen[bytes]] = {}
-        self._adopted: dict[str, tuple[float, bool]] = {}  # (asked at, alive)
+        # Of an earlier server, and perhaps still at work: (asked at, alive).
+        self._adopted = {
+            note.parent.name: (-math.inf, True) for note in jobs.glob(f"*/{_PROCESS}")
+        }
         self._offsets: dict[str, dict[int, int]] = {}  # job -> seq -> bytes up to it
 
     def submit(self, job_id: str) -> None:
         folder = self._jobs / job_id
-        (folder / contract.STOP).unlink(missing_ok=True)  # of a pause
+        # Of a pause, and of a worker before this one.
+        for name in (contract.STOP, contract.PID, _PROCESS):
+            (folder / name).unlink(missing_ok=True)
         # The worker writes to its folder itself; its output is for people only.
         child = processes.start_detached(
             [*self._worker, str(folder)], log=folder / _LOG

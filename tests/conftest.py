@@ -9,12 +9,18 @@ import tempfile
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 #: Set by .ci/run: markers whose skips are failures, because the tool can be had there;
 #: and programs (node, ruby) that are there.
 REQUIRED = os.environ.get("FINETUNE_KIT_REQUIRED", "").split()
 #: What a learner may have set and no test may depend on.
 _LEFT_OUT = ("OPENAI_", "FINETUNE_KIT_TARGET", "FINETUNE_KIT_BUDGET_USD")
+# Each example has 200 ms otherwise, which a busy computer exceeds now and then.
+settings.register_profile(
+    "busy", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("busy")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -12,7 +12,9 @@ import openai
 
 FIRST_KEY, SECOND_KEY = "sk-class-first-0001", "sk-class-second-0002"
 FAKE_ENGINE = str(Path(__file__).with_name("serve_with_fake_worker.py"))
-_WAIT = 60  # seconds, on a busy machine
+_WAIT = 180  # seconds, on a busy machine
+# Hyperparameters: of twelve rows the fake worker makes two minutes, unless cancelled.
+SLOW = {"n_epochs": 50, "learning_rate_multiplier": 0.2}
 
 
 class RunningServer:
@@ -106,6 +108,12 @@ def until(look, is_done, seconds=_WAIT):
         assert time.monotonic() < deadline, f"still waiting, last seen: {seen}"
         time.sleep(0.02)
     return seen
+
+
+def until_running(client, job_id):
+    """Wait for a job that takes long: from now on its user's other jobs wait."""
+    retrieve = client.fine_tuning.jobs.retrieve
+    until(lambda: retrieve(job_id).status, lambda status: status == "running")
 
 
 def chat_rows(count, answer="Festina lente."):

@@ -7,7 +7,7 @@ import openai
 import pytest
 
 from tests.localapi.api_2023 import Api, reviews, told, whole_story
-from tests.localapi.running import FIRST_KEY, chat_rows, until
+from tests.localapi.running import FIRST_KEY, SLOW, chat_rows, until
 
 
 @pytest.fixture(scope="module")
@@ -22,10 +22,10 @@ def file_id(api):
 
 @pytest.fixture(scope="module")
 def slow(api, file_id):
-    """A fine-tune that takes its time (the fake worker reads it so)."""
+    """A fine-tune that is at work until it is cancelled."""
 
     def start():
-        return api.post(training_file=file_id, learning_rate_multiplier=0.2)
+        return api.post(training_file=file_id, **SLOW)
 
     return start
 
@@ -111,20 +111,25 @@ def test_what_was_left_open_is_null_until_the_fine_tune_runs(api, slow):
         api.post(f"/fine-tunes/{job['id']}/cancel")
 
 
-def test_who_waits_is_told_when_the_queue_gets_shorter(api, slow):
-    first, second, third = slow(), slow(), slow()
+def has_started(events):
+    return "Fine-tune started" in events
 
-    def numbers():
-        events = told(api.get(f"/fine-tunes/{third['id']}"))
+
+def test_who_waits_is_told_when_the_queue_gets_shorter(api, slow):
+    def numbers(job):
+        events = told(api.get(f"/fine-tunes/{job['id']}"))
         return [text for text in events if "Queue number" in text]
 
-    until(numbers, bool)
+    first = slow()
+    until(lambda: told(api.get(f"/fine-tunes/{first['id']}")), has_started)
+    second = slow()
+    until(lambda: numbers(second), bool)
+    third = slow()
+    until(lambda: numbers(third), bool)
     api.post(f"/fine-tunes/{first['id']}/cancel")
-    seen = until(numbers, lambda texts: texts[-1].endswith("Queue number: 0"))
-    assert seen == [
-        "Fine-tune enqueued. Queue number: 1",
-        "Fine-tune is in the queue. Queue number: 0",
-    ]
+    last = "Fine-tune is in the queue. Queue number: 0"
+    seen = until(lambda: numbers(third), lambda texts: texts[-1] == last)
+    assert seen == ["Fine-tune enqueued. Queue number: 1", last]
     for job in (third, second):
         api.post(f"/fine-tunes/{job['id']}/cancel")
 
@@ -205,6 +210,7 @@ def test_a_cancel_may_be_a_form_without_a_boundary(api, slow, server):
             "Authorization": f"Bearer {FIRST_KEY}",
             "Content-Type": "multipart/form-data",
         },
+        timeout=60,
     )
     assert reply.json()["status"] == "cancelled"
 

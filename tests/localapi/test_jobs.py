@@ -6,7 +6,7 @@ import re
 import openai
 import pytest
 
-from tests.localapi.running import chat_rows, jsonl, until, upload
+from tests.localapi.running import SLOW, chat_rows, jsonl, until, until_running, upload
 
 MODEL = "gpt-4o-mini-2024-07-18"
 
@@ -165,8 +165,7 @@ def test_a_deleted_model_is_gone(server, client):
 
 
 def test_a_running_job_can_be_cancelled_and_its_worker_ends(server, client):
-    slow = {"n_epochs": 50, "learning_rate_multiplier": 0.2}
-    job = create(client, hyperparameters=slow)
+    job = create(client, hyperparameters=SLOW)
     until(lambda: server.events(job.id), lambda events: len(events) > 5)
     cancelled = client.fine_tuning.jobs.cancel(job.id)
     assert (cancelled.status, cancelled.fine_tuned_model) == ("cancelled", None)
@@ -182,33 +181,37 @@ def test_a_running_job_can_be_cancelled_and_its_worker_ends(server, client):
 
 
 def test_a_waiting_job_can_be_cancelled_while_another_runs(server, client):
-    slow = {"n_epochs": 50, "learning_rate_multiplier": 0.2}
     data = upload(client)
-    jobs = [create(client, training_file=data, hyperparameters=slow) for _ in range(3)]
+    jobs = [create(client, training_file=data, hyperparameters=SLOW) for _ in range(3)]
     for job in jobs:
         assert client.fine_tuning.jobs.cancel(job.id).status == "cancelled"
 
 
-def test_a_newcomer_does_not_wait_for_all_jobs_of_another(server, client, stranger):
-    status = client.with_options(api_key=server.own_key).get(
-        f"{server.origin}/_kit/status", cast_to=object
-    )
-    steady = {"n_epochs": 1, "learning_rate_multiplier": 0.2}
+def test_a_newcomer_does_not_wait_for_all_jobs_of_another(client, stranger):
     data = upload(client)
-    mine = [
-        create(client, training_file=data, hyperparameters=steady)
-        for _ in range(status["slots"] + 3)
-    ]
-    theirs = create(stranger, hyperparameters=steady)
+
+    def mine():
+        return create(client, training_file=data, hyperparameters=SLOW).id
+
+    def status(owner, job_id):
+        return owner.fine_tuning.jobs.retrieve(job_id).status
+
+    first = mine()
+    until_running(client, first)
+    waiting = [mine() for _ in range(3)]
     until(
-        lambda: stranger.fine_tuning.jobs.retrieve(theirs.id).status,
-        lambda seen: seen in ("running", "succeeded"),
+        lambda: {status(client, job_id) for job_id in waiting},
+        lambda seen: seen == {"queued"},
     )
-    states = {job.id: client.fine_tuning.jobs.retrieve(job.id).status for job in mine}
-    waiting = [j for j in states if states[j] in ("queued", "validating_files")]
-    assert len(waiting) >= 2
-    for job_id in waiting[-2:]:  # the file of each was looked at side by side
+    theirs = create(stranger, hyperparameters=SLOW).id
+    until(lambda: status(stranger, theirs), lambda seen: seen != "validating_files")
+    client.fine_tuning.jobs.cancel(first)
+    until_running(stranger, theirs)
+    states = [status(client, job_id) for job_id in waiting]
+    assert states.count("queued") >= 2
+    for job_id in waiting[::-1]:
         client.fine_tuning.jobs.cancel(job_id)
+    stranger.fine_tuning.jobs.cancel(theirs)
 
 
 def test_a_job_keeps_its_data_when_the_file_is_deleted(server, client):
@@ -268,8 +271,11 @@ def test_a_worker_that_dies_again_and_again_fails_the_job(server, client):
 
 def test_a_job_whose_base_was_deleted_meanwhile_says_so(server, client):
     base = server.finished(create(client).id).fine_tuned_model
-    job = create(client, model=base)
-    client.models.delete(base)  # the files are still being validated
+    before = create(client, hyperparameters=SLOW)
+    until_running(client, before.id)
+    job = create(client, model=base)  # waits for the one before
+    client.models.delete(base)
+    client.fine_tuning.jobs.cancel(before.id)
     error = server.finished(job.id).error
     assert (error.code, error.param) == ("model_not_available", "model")
     assert f"The model {base} was deleted" in error.message
@@ -284,10 +290,10 @@ def test_a_loss_that_diverges_is_null_and_not_a_broken_reply(server, client):
 
 
 def test_jobs_are_found_by_their_metadata(client):
-    data = upload(client)
+    given = {"training_file": upload(client), "hyperparameters": SLOW}
     try:
-        blue = create(client, training_file=data, metadata={"colour": "blue", "x": ""})
-        create(client, training_file=data, metadata={"colour": "red"})
+        blue = create(client, **given, metadata={"colour": "blue", "x": ""})
+        create(client, **given, metadata={"colour": "red"})
 
         def found(**query):
             jobs = client.fine_tuning.jobs.list(**query)

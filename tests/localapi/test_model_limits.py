@@ -1,9 +1,7 @@
 """`GET /v1/fine_tuning/model_limits`, which no method of the SDK calls."""
 
 from finetune_kit import catalog
-from tests.localapi.running import upload
-
-SLOW = {"n_epochs": 50, "learning_rate_multiplier": 0.2}
+from tests.localapi.running import SLOW, upload
 
 
 def limits(client):

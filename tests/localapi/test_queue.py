@@ -2,7 +2,15 @@
 
 import pytest
 
-from tests.localapi.running import FIRST_KEY, SECOND_KEY, RunningServer, until, upload
+from tests.localapi.running import (
+    FIRST_KEY,
+    SECOND_KEY,
+    SLOW,
+    RunningServer,
+    until,
+    until_running,
+    upload,
+)
 
 _STEPS = {"n_epochs": 10, "learning_rate_multiplier": 0.01}
 _WAITING = "Fine-tuning job is waiting in the queue. Queue number: "
@@ -44,27 +52,36 @@ def test_one_job_of_a_user_runs_at_a_time_and_each_says_how_many_are_before_it(s
 
 def test_who_comes_with_one_job_does_not_wait_for_all_of_another_s(server):
     busy, guest = server.client(FIRST_KEY), server.client(SECOND_KEY)
-    of_busy = [create(busy) for _ in range(3)]
+    first = create(busy, SLOW)
+    until_running(busy, first)
+    of_busy = [create(busy) for _ in range(2)]
     of_guest = create(guest)
+
+    def statuses():
+        jobs = [*guest.fine_tuning.jobs.list(), *busy.fine_tuning.jobs.list()]
+        return {job.id: job.status for job in jobs if job.id != first}
+
+    # Files are looked at side by side: none is waited for any more.
+    until(statuses, lambda seen: "validating_files" not in seen.values())
+    busy.fine_tuning.jobs.cancel(first)
     order = []
 
     def all_started():
-        jobs = [*busy.fine_tuning.jobs.list(), *guest.fine_tuning.jobs.list()]
-        order.extend(
-            job.id
-            for job in jobs
-            if job.status in ("running", "succeeded") and job.id not in order
-        )
-        return len(order) == 4
+        for job_id, status in statuses().items():
+            if status in ("running", "succeeded") and job_id not in order:
+                order.append(job_id)
+        return len(order) == 3
 
     until(all_started, bool)
-    assert order.index(of_guest) < order.index(of_busy[-1])
+    assert order[0] == of_guest
+    assert set(order[1:]) == set(of_busy)
 
 
 def test_the_place_is_told_once_even_if_the_server_is_killed(tmp_path):
     server = RunningServer(tmp_path, fake=True).start()
     client = server.client()
-    create(client, _STEPS | {"learning_rate_multiplier": 0.1})
+    first = create(client, SLOW)
+    until_running(client, first)
     waits = create(client)
 
     def places():
@@ -75,3 +92,5 @@ def test_the_place_is_told_once_even_if_the_server_is_killed(tmp_path):
     with server.start():
         until(lambda: server.events(waits), lambda seen: len(seen) >= 4)
         assert len(places()) == 1
+        for job_id in (waits, first):
+            server.client().fine_tuning.jobs.cancel(job_id)

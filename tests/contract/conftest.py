@@ -2,10 +2,11 @@ import pytest
 
 from tests.contract import calls, fidelity
 from tests.localapi.running import (
+    SLOW,
     RunningServer,
     chat_rows,
     preference_rows,
-    until,
+    until_running,
     upload,
 )
 
@@ -51,22 +52,21 @@ def jobs(server, client):
         model="tinygpt", training_file=data, validation_file=data, metadata={"a": "b"}
     )
     bad = create(model="tinygpt", training_file=upload(client, chat_rows(3)))
-    cancelled = create(model="tinygpt", training_file=data)
     ended = {
-        "cancelled": client.fine_tuning.jobs.cancel(cancelled.id),
         "created": created,
         "succeeded": server.finished(created.id),
         "failed": server.finished(bad.id),
     }
+    slow = create(model="tinygpt", training_file=data, hyperparameters=SLOW)
+    until_running(client, slow.id)  # the others wait, so that they can be cancelled
+    cancelled = create(model="tinygpt", training_file=data)
     dpo = create(
         model="tinygpt",
         training_file=upload(client, preference_rows(12)),
         method={"type": "dpo"},
     )
-    slow = create(model="tinygpt", training_file=data, hyperparameters=calls.SLOW)
     client.fine_tuning.jobs.cancel(dpo.id)
-    retrieve = client.fine_tuning.jobs.retrieve
-    until(lambda: retrieve(slow.id).status, lambda status: status == "running")
+    cancelled = client.fine_tuning.jobs.cancel(cancelled.id)
     paused = client.fine_tuning.jobs.pause(slow.id)
     client.fine_tuning.jobs.cancel(slow.id)
-    return {"paused": paused, "dpo": dpo} | ended
+    return {"paused": paused, "dpo": dpo, "cancelled": cancelled} | ended

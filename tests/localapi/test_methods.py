@@ -6,6 +6,7 @@ import openai
 import pytest
 
 from tests.localapi.running import (
+    SLOW,
     RunningServer,
     chat_rows,
     preference_rows,
@@ -101,8 +102,8 @@ def test_hyperparameters_at_the_top_are_for_the_supervised_method_only(client):
     error = refused(client, method={"type": "dpo"}, hyperparameters={"n_epochs": 2})
     assert error.param == "hyperparameters"
     assert "method.dpo.hyperparameters" in error.message
-    job = create(client, method={"type": "supervised"}, hyperparameters={"n_epochs": 2})
-    assert job.method.supervised.hyperparameters.n_epochs == 2
+    job = create(client, method={"type": "supervised"}, hyperparameters=SLOW)
+    assert job.method.supervised.hyperparameters.n_epochs == 50
     client.fine_tuning.jobs.cancel(job.id)
 
 
@@ -154,7 +155,8 @@ def test_a_model_that_dpo_never_trained_says_what_can_train_it(client):
 
 def test_integrations_are_echoed_and_said_not_to_be_served(server, client):
     wandb = {"project": "latin", "tags": ["first"]}
-    job = create(client, integrations=[{"type": "wandb", "wandb": wandb}])
+    given = [{"type": "wandb", "wandb": wandb}]
+    job = create(client, integrations=given, hyperparameters=SLOW)
     assert job.integrations[0].to_dict() == {
         "type": "wandb",
         "wandb": {"project": "latin", "tags": ["first"], "name": None, "entity": None},
@@ -183,7 +185,7 @@ def test_metadata_has_limits(client, metadata, code):
 
 def test_metadata_at_its_limits_comes_back_unchanged(client):
     metadata = {f"{i:064}": "v" * 512 for i in range(16)}
-    job = create(client, metadata=metadata)
+    job = create(client, metadata=metadata, hyperparameters=SLOW)
     assert client.fine_tuning.jobs.retrieve(job.id).metadata == metadata
     client.fine_tuning.jobs.cancel(job.id)
 
@@ -191,8 +193,7 @@ def test_metadata_at_its_limits_comes_back_unchanged(client):
 def test_a_running_job_estimates_when_it_will_be_done(server, client):
     from tests.localapi.running import until
 
-    slow = {"n_epochs": 50, "learning_rate_multiplier": 0.2}
-    job = create(client, hyperparameters=slow)
+    job = create(client, hyperparameters=SLOW)
     assert job.estimated_finish is None
     seen = until(
         lambda: client.fine_tuning.jobs.retrieve(job.id),

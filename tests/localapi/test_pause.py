@@ -5,7 +5,7 @@ import hashlib
 import openai
 import pytest
 
-from tests.localapi.running import RunningServer, chat_rows, until, upload
+from tests.localapi.running import SLOW, RunningServer, until, upload
 
 LONG = {"n_epochs": 20, "batch_size": 1, "learning_rate_multiplier": 0.5}
 
@@ -106,24 +106,27 @@ def test_a_job_resumed_at_once_waits_until_its_worker_has_saved(real):
 
 
 def test_a_paused_job_can_be_cancelled(server, client):
-    slow = {"n_epochs": 50, "learning_rate_multiplier": 0.2}
-    job = create(client, hyperparameters=slow)
+    job = create(client, hyperparameters=SLOW)
     paused(server, client, job, after_steps=2)
     assert client.fine_tuning.jobs.cancel(job.id).status == "cancelled"
     with pytest.raises(openai.BadRequestError, match="its status is 'cancelled'"):
         client.fine_tuning.jobs.resume(job.id)
 
 
-def test_pause_and_resume_are_refused_in_every_other_state(client, server):
+def test_pause_and_resume_are_refused_while_the_files_are_validated(tmp_path):
+    with RunningServer(tmp_path, "--pace", "realistic", fake=True) as slow:
+        jobs, job = slow.client().fine_tuning.jobs, create(slow.client())
+        with pytest.raises(openai.BadRequestError) as refused:
+            jobs.pause(job.id)
+        assert refused.value.code == "invalid_job_status"
+        assert "its status is 'validating_files'" in refused.value.message
+        with pytest.raises(openai.BadRequestError, match="whose status is 'paused'"):
+            jobs.resume(job.id)
+        jobs.cancel(job.id)
+
+
+def test_pause_and_resume_are_refused_when_a_job_has_ended(client, server):
     jobs = client.fine_tuning.jobs
-    job = create(client, training_file=upload(client, chat_rows(500)))
-    with pytest.raises(openai.BadRequestError) as refused:
-        jobs.pause(job.id)
-    assert refused.value.code == "invalid_job_status"
-    assert "its status is 'validating_files'" in refused.value.message
-    with pytest.raises(openai.BadRequestError, match="whose status is 'paused'"):
-        jobs.resume(job.id)
-    jobs.cancel(job.id)
     done = create(client, hyperparameters={"n_epochs": 1})
     server.finished(done.id)
     for act in (jobs.pause, jobs.resume):

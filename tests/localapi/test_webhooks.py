@@ -1,12 +1,13 @@
 """Webhooks: told once an outcome is durable, signed as the SDK verifies them."""
 
+import socket
 from contextlib import contextmanager
 
 import openai
 import pytest
 
 from tests.localapi.receiver import receiving
-from tests.localapi.running import RunningServer, chat_rows, upload
+from tests.localapi.running import SLOW, RunningServer, chat_rows, upload
 
 ENDS = [
     "fine_tuning.job.succeeded",
@@ -35,8 +36,7 @@ def create(client, rows=None, **changes):
 def test_each_end_of_a_job_is_told_and_verifies(server, client):
     with told(client) as (receiver, endpoint):
         good, bad = create(client), create(client, chat_rows(3))
-        slow = {"n_epochs": 50, "learning_rate_multiplier": 0.2}
-        stopped = create(client, hyperparameters=slow)
+        stopped = create(client, hyperparameters=SLOW)
         client.fine_tuning.jobs.cancel(stopped.id)
         for job in (good, bad):
             server.finished(job.id)
@@ -65,25 +65,26 @@ def test_a_receiver_that_fails_is_told_again_until_it_takes_the_event(server, cl
 def test_only_the_named_events_of_the_own_jobs_are_told(server, client, stranger):
     with told(client, ["fine_tuning.job.cancelled"]) as (receiver, endpoint):
         server.finished(create(client).id)
-        foreign = create(stranger, hyperparameters={"n_epochs": 50})
+        foreign = create(stranger, hyperparameters=SLOW)
         stranger.fine_tuning.jobs.cancel(foreign.id)
-        own = create(client)
+        own = create(client, hyperparameters=SLOW)
         client.fine_tuning.jobs.cancel(own.id)
         events = receiver.events(client, endpoint.signing_secret, 1)
         assert [event.data.id for event in events] == [own.id]
 
 
 def test_what_was_not_taken_is_told_after_a_restart(tmp_path):
-    with receiving() as gone:
-        port = gone.port
     server = RunningServer(tmp_path, fake=True).start()
     client = server.client()
-    secret = client.webhooks.create(
-        name="later", url=f"http://127.0.0.1:{port}/", event_types=ENDS
-    ).signing_secret
-    job = create(client)
-    server.finished(job.id)
-    server.kill()
+    with socket.socket() as kept:  # nobody listens, and nobody else gets the port
+        kept.bind(("127.0.0.1", 0))
+        port = kept.getsockname()[1]
+        secret = client.webhooks.create(
+            name="later", url=f"http://127.0.0.1:{port}/", event_types=ENDS
+        ).signing_secret
+        job = create(client)
+        server.finished(job.id)
+        server.kill()
     with receiving(port) as receiver, server.start():
         (event,) = receiver.events(client, secret, 1)
         assert event.data.id == job.id

@@ -14,16 +14,19 @@ from tests.localapi.running import FIRST_KEY, RunningServer, chat_rows, until, u
 
 resource = pytest.importorskip("resource", reason="limits of a process")
 _SMALL = {"n_epochs": 3}
-_SLOW = {"n_epochs": 3, "learning_rate_multiplier": 0.05}
+_SLOW = {"n_epochs": 3, "learning_rate_multiplier": 0.1}
 needs_limits = pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
 
 
 def finished_job(server):
+    """The job, once its folder holds what stays there."""
     client = server.client()
     job = client.fine_tuning.jobs.create(
         model="tinygpt", training_file=upload(client), hyperparameters=_SMALL
     )
-    return server.finished(job.id)
+    done = server.finished(job.id)
+    until((server.folder / "jobs" / job.id / "ckpt").exists, lambda there: not there)
+    return done
 
 
 def set_room(server, size):
@@ -218,7 +221,7 @@ def test_an_upload_that_breaks_off_leaves_nothing_behind(server, client):
         with socket.create_connection(("127.0.0.1", server.info["port"])) as line:
             line.sendall(head.encode() + b"x" * size)
     assert client.files.list().data == listed
-    until(lambda: stored(server), lambda seen: seen == before, seconds=10)
+    until(lambda: stored(server), lambda seen: seen == before)
 
 
 def test_an_upload_that_the_server_s_end_cut_off_is_gone_after_the_next_start(tmp_path):

@@ -86,7 +86,10 @@ def test_who_is_refused_at_the_door_gets_a_request_id_of_his_own(
     ids = set()
     for _ in range(2):
         reply = httpx.post(
-            f"{server.origin}/v1/fine_tuning/jobs", headers=headers, content=content
+            f"{server.origin}/v1/fine_tuning/jobs",
+            headers=headers,
+            content=content,
+            timeout=60,
         )
         assert (reply.status_code, reply.json().keys()) == (status, {"error"})
         assert reply.headers["openai-version"]
@@ -99,11 +102,11 @@ def test_what_remains_goes_down_with_each_request_and_comes_back(server, client)
         headers = client.models.with_raw_response.list().headers
         return int(headers["x-ratelimit-remaining-requests"])
 
-    with limited(server, requests_per_minute=600):
-        assert remaining() == 599
-        seen = [remaining() for _ in range(5)]
-        assert seen[-1] < 599
-        time.sleep(0.5)
+    with limited(server, requests_per_minute=60):
+        assert remaining() == 59
+        seen = [remaining() for _ in range(20)]  # within 20 s, even on a busy machine
+        assert seen[-1] < 59
+        time.sleep(1.2)  # one comes back, and one is used
         assert remaining() >= seen[-1]
 
 
@@ -123,7 +126,7 @@ def test_a_limit_that_is_reached_says_when_to_come_back(server, client, stranger
 
 def test_long_prompts_use_up_the_tokens(server, client):
     question = [{"role": "user", "content": "word " * 400}]
-    with limited(server, tokens_per_minute=800):
+    with limited(server, tokens_per_minute=600):  # the second fits after 40 s
         client.chat.completions.create(model="tinygpt", messages=question, max_tokens=1)
         with pytest.raises(openai.RateLimitError, match=r"tokens per min \(TPM\)"):
             client.chat.completions.create(model="tinygpt", messages=question)

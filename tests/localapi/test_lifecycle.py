@@ -17,7 +17,7 @@ def test_a_worker_that_started_while_its_job_was_cancelled_is_stopped(tmp_path):
     )
     lifecycle = Lifecycle(SimpleNamespace(store=store, runner=runner))
     lifecycle.start()
-    until(lambda: stopped, bool, seconds=10)
+    until(lambda: stopped, bool)
     lifecycle.close()
     store.close()
     assert stopped[0] == ("ftjob-cancelled", False)

@@ -26,7 +26,7 @@ from tests.localapi.running import FIRST_KEY, RunningServer, until, upload
 
 
 def test_the_health_check_needs_no_key_and_names_the_workspace(server):
-    health = httpx.get(f"{server.origin}/healthz", trust_env=False).json()
+    health = httpx.get(f"{server.origin}/healthz", trust_env=False, timeout=60).json()
     assert health["status"] == "ok"
     assert health["pid"] == server.process.pid == server.info["pid"]
     assert Path(health["home"]) == server.home

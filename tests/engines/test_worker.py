@@ -57,7 +57,8 @@ def events(folder: Path) -> list[dict[str, Any]]:
     path = folder / "events.jsonl"
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    lines = path.read_text("utf-8").splitlines(keepends=True)
+    return [json.loads(line) for line in lines if line.endswith("\n")]
 
 
 def steps(folder: Path) -> list[int]:
@@ -65,7 +66,7 @@ def steps(folder: Path) -> list[int]:
 
 
 def wait_for_step(folder: Path, step: int) -> None:
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 180
     while step not in steps(folder):
         assert time.monotonic() < deadline, "the worker makes no progress"
         time.sleep(0.02)
@@ -81,7 +82,7 @@ def weights_of(folder: Path, step: int) -> bytes:
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = make_job(tmp_path_factory.mktemp("job"))
-    assert start(folder).wait(60) == 0
+    assert start(folder).wait(180) == 0
     return folder
 
 
@@ -105,13 +106,13 @@ def test_each_epoch_makes_a_checkpoint_and_the_last_three_are_kept(
 def test_a_killed_worker_goes_on_and_ends_with_the_same_events_and_weights(
     finished: Path, tmp_path: Path
 ) -> None:
-    folder = make_job(tmp_path, pace_seconds_per_step=0.05)
+    folder = make_job(tmp_path, pace_seconds_per_step=0.2)
     first = start(folder)
     wait_for_step(folder, 9)
     first.kill()
     first.wait()
     make_job(tmp_path)
-    assert start(folder).wait(60) == 0
+    assert start(folder).wait(180) == 0
     expected = [(e["type"], e.get("data")) for e in events(finished)]
     assert [(e["type"], e.get("data")) for e in events(folder)] == expected
     assert weights_of(folder, 24) == weights_of(finished, 24)
@@ -123,7 +124,7 @@ def test_a_half_written_line_is_cut_off_and_written_again(
     folder = make_job(tmp_path)
     whole = (finished / "events.jsonl").read_bytes()
     (folder / "events.jsonl").write_bytes(whole[:200])
-    assert start(folder).wait(60) == 0
+    assert start(folder).wait(180) == 0
     assert steps(folder) == list(range(1, 25))
 
 
@@ -138,7 +139,7 @@ def test_a_worker_killed_between_a_checkpoint_and_its_line_writes_the_line(
     for step in (12, 18):
         name = f"ckpt/step-{step}"
         shutil.copytree(finished / name, folder / name)
-    assert start(folder).wait(60) == 0
+    assert start(folder).wait(180) == 0
     assert [(e["type"], e.get("step")) for e in events(folder)] == [
         (e["type"], e.get("step")) for e in found
     ]
@@ -149,11 +150,11 @@ def test_a_worker_killed_between_a_checkpoint_and_its_line_writes_the_line(
 def test_a_stop_file_ends_the_worker_with_or_without_a_checkpoint(
     tmp_path: Path, save: bool
 ) -> None:
-    folder = make_job(tmp_path, pace_seconds_per_step=0.05)
+    folder = make_job(tmp_path, pace_seconds_per_step=1.0)  # an epoch has six
     worker = start(folder)
-    wait_for_step(folder, 2)
+    wait_for_step(folder, 1)
     (folder / "stop.json").write_text(json.dumps({"save": save}), "utf-8")
-    assert worker.wait(60) == 0
+    assert worker.wait(180) == 0
     last = events(folder)[-1]
     assert (last["type"], last["saved"]) == ("stopped", save)
     assert (folder / "ckpt").exists() == save
@@ -165,7 +166,7 @@ def test_sigterm_ends_the_worker_quietly(tmp_path: Path) -> None:
     worker = start(folder)
     wait_for_step(folder, 2)
     worker.send_signal(signal.SIGTERM)
-    assert worker.wait(60) == 0
+    assert worker.wait(180) == 0
 
 
 def test_too_long_an_example_is_cut_and_told(tmp_path: Path) -> None:
@@ -173,14 +174,14 @@ def test_too_long_an_example_is_cut_and_told(tmp_path: Path) -> None:
     make_job(tmp_path)
     rows = [*ROWS, row]
     (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, rows)), "utf-8")
-    assert start(tmp_path).wait(120) == 0
+    assert start(tmp_path).wait(180) == 0
     told = [e["message"] for e in events(tmp_path) if e["type"] == "message"]
     assert any("Example 13 is longer than the 512 tokens" in text for text in told)
 
 
 def test_missing_weights_end_with_an_error_line(tmp_path: Path) -> None:
     folder = make_job(tmp_path, base_weights=str(tmp_path / "nothing.npz"))
-    assert start(folder).wait(60) == 1
+    assert start(folder).wait(180) == 1
     assert events(folder)[-1]["type"] == "error"
 
 
@@ -188,7 +189,7 @@ def test_a_loss_that_is_no_number_ends_the_job_and_says_what_to_change(
     tmp_path: Path,
 ) -> None:
     folder = make_job(tmp_path, learning_rate=1e30)
-    assert start(folder).wait(60) == 1
+    assert start(folder).wait(180) == 1
     *before, error = events(folder)
     assert error["type"] == "error"
     assert "lower learning_rate_multiplier" in error["message"]
@@ -200,7 +201,7 @@ def test_a_job_of_one_step_ends_with_whole_weights_or_not_at_all(
 ) -> None:
     once = {"n_epochs": 1, "batch_size": 12, "learning_rate_multiplier": 1.0}
     folder = make_job(tmp_path, learning_rate=1e300, hyperparameters=once)
-    assert start(folder).wait(60) == 1
+    assert start(folder).wait(180) == 1
     assert not (folder / "ckpt").exists()
 
 
@@ -211,5 +212,5 @@ def test_answers_beyond_the_context_cannot_be_learnt_and_the_error_says_so(
     question = {"role": "user", "content": "word " * 1000}
     row = {"messages": [question, {"role": "assistant", "content": "Yes."}]}
     (folder / "train.jsonl").write_text(json.dumps(row), "utf-8")
-    assert start(folder).wait(60) == 1
+    assert start(folder).wait(180) == 1
     assert "within the first 512 tokens" in events(folder)[-1]["message"]

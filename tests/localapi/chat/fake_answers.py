@@ -58,7 +58,7 @@ def said(messages, sampling, slow):
     if error := refusal(messages, prompt_tokens):
         yield {"event": "error", **error}
         return
-    text = "drip" + " drip" * 299 if slow else messages[-1]["content"]
+    text = "drip" + " drip" * 999 if slow else messages[-1]["content"]
     words = re.findall(r"\s*\S+", text)
     limit = sampling["max_tokens"] or len(words)
     made = 0

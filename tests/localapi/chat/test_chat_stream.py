@@ -79,11 +79,12 @@ def test_streamed_logprobs_come_with_their_token(ask):
 
 
 def test_the_first_token_comes_before_the_last_is_made(ask):
+    ask()  # the first one waits for the answer process, and for imports
     started = time.perf_counter()
     with ask("a slow answer", stream=True) as stream:
         next(stream)
         next(stream)
-        assert time.perf_counter() - started < 1.5  # the whole answer takes 3 s
+        assert time.perf_counter() - started < 5  # the whole answer takes 10 s
 
 
 def test_the_async_client_gets_the_same_stream(server):

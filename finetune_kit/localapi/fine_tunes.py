@@ -79,9 +79,9 @@ async def create_fine_tune(request: Request) -> JSONResponse:
     document["method"] = {"type": "completion"}  # what the worker calls it
     with jobs.new_folder(kit, job_id):
         await anyio.to_thread.run_sync(jobs.copy_data, kit, job_id, document)
-        jobs.record(kit, owner, job_id, document, given, served, messages=created)
+        job = jobs.record(kit, owner, job_id, document, given, served, created)
     kit.lifecycle.wake()
-    return JSONResponse(_with_events(kit, _own_or_404(request, job_id)))
+    return JSONResponse(_with_events(kit, job))
 
 
 async def list_fine_tunes(request: Request) -> JSONResponse:
@@ -161,13 +161,13 @@ async def _event_lines(kit: Kit, job_id: str) -> AsyncIterator[str]:
     yield "data: [DONE]\n\n"
 
 
-def _own_or_404(request: Request, job_id: str = "") -> Row:
-    wanted = job_id or request.path_params["fine_tune_id"]
+def _own_or_404(request: Request) -> Row:
+    job_id = request.path_params["fine_tune_id"]
     job = kit_of(request).store.one(
-        "SELECT * FROM jobs WHERE owner = ? AND id = ?", keys.owner(request), wanted
+        "SELECT * FROM jobs WHERE owner = ? AND id = ?", keys.owner(request), job_id
     )
-    if job is None or not is_fine_tune(wanted):
-        raise jobs.not_found(wanted)
+    if job is None or not is_fine_tune(job_id):
+        raise jobs.not_found(job_id)
     return job
 
 

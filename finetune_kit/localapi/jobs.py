@@ -64,9 +64,9 @@ async def create_job(request: Request) -> JSONResponse:
         messages.append(wording.NO_INTEGRATIONS)
     with new_folder(kit, job_id):
         await anyio.to_thread.run_sync(copy_data, kit, job_id, document)
-        record(kit, owner, job_id, document, given, served, messages)
+        job = record(kit, owner, job_id, document, given, served, messages)
     kit.lifecycle.wake()
-    return JSONResponse(shown(_own_or_404(kit, owner, job_id)))
+    return JSONResponse(shown(job))
 
 
 async def list_jobs(request: Request) -> JSONResponse:
@@ -129,7 +129,12 @@ def _not_now(job: Row, action: str, wanted: str) -> ApiError:
 def own_or_404(request: Request) -> Row:
     """The caller's job that the path names."""
     job_id = request.path_params["job_id"]
-    return _own_or_404(kit_of(request), keys.owner(request), job_id)
+    job = kit_of(request).store.one(
+        "SELECT * FROM jobs WHERE owner = ? AND id = ?", keys.owner(request), job_id
+    )
+    if job is None or is_fine_tune(job_id):
+        raise not_found(job_id)
+    return job
 
 
 def shown(job: Row) -> dict[str, Any]:
@@ -160,13 +165,6 @@ def shown(job: Row) -> dict[str, Any]:
         "shared_with_openai": False,
         "method": {"type": method, method: {"hyperparameters": parameters}},
     }
-
-
-def _own_or_404(kit: Kit, owner: str, job_id: str) -> Row:
-    job = kit.store.one("SELECT * FROM jobs WHERE owner = ? AND id = ?", owner, job_id)
-    if job is None or is_fine_tune(job_id):
-        raise not_found(job_id)
-    return job
 
 
 def not_found(job_id: str) -> ApiError:
@@ -260,8 +258,11 @@ def record(
     given: dict[str, Any],
     served: Served,
     messages: Sequence[str],
-) -> None:
-    """Make a job known, with its first events; `given` are its hyperparameters."""
+) -> Row:
+    """Make a job known, with its first events; `given` are its hyperparameters.
+
+    The job as it is then: it may go on before anybody can read it again.
+    """
     now = kit.clock.now()
     seed = document.get("seed")
     integrations = job_rules.integrations_shown(document.get("integrations") or [])
@@ -288,9 +289,12 @@ def record(
     names, marks = ", ".join(row), ", ".join("?" * len(row))
     kit.faults.strike_job(owner, job_id)
     with kit.store.transaction() as db:
-        db.execute(f"INSERT INTO jobs ({names}) VALUES ({marks})", tuple(row.values()))
+        insert = f"INSERT INTO jobs ({names}) VALUES ({marks}) RETURNING *"
+        made: Row
+        (made,) = db.execute(insert, tuple(row.values()))
         for message in messages:
             add_event(kit, db, job_id, now, message, data={})
+    return made
 
 
 routes = [

@@ -151,7 +151,7 @@ def test_the_workspace_s_own_key_has_no_budget(room):
 def test_a_job_whose_turn_comes_after_the_budget_is_used_up_fails_and_says_so(
     room, anna
 ):
-    slow = train(room, anna.key, epochs=3, multiplier=0.1)
+    slow = train(room, anna.key, epochs=3, multiplier=0.5)
     retrieve = room.client(anna.key).fine_tuning.jobs.retrieve
     until(lambda: retrieve(slow).status, lambda status: status == "running")
     late = train(room, anna.key)

@@ -214,7 +214,7 @@ def test_a_job_can_crash_in_mid_run(server, client, lesson):
 
 
 def test_a_slow_queue_can_be_watched(server, client, lesson):
-    lesson("slow_queue", seconds=3)
+    lesson("slow_queue", seconds=6)
     job = created(client)
     waiting = [f"{WAITING}{place}" for place in (3, 2, 1)]
     started = time.monotonic()

@@ -40,3 +40,12 @@ def sentence(text: str) -> str:
 
 def invented(rng: random.Random, parts: list[str]) -> str:
     return "".join(rng.choices(parts, k=rng.choice((2, 2, 3))))
+
+
+def coined(rng: random.Random, sounds: dict[str, list[str]]) -> str:
+    """A name of one to three syllables that no list holds: it can only be copied."""
+    word = rng.choice((rng.choice(sounds["onsets"]), rng.choice(sounds["onsets"]), ""))
+    for left in reversed(range(rng.choice((1, 2, 2, 3)))):
+        word += rng.choice(sounds["nuclei"])
+        word += rng.choice(sounds["onsets" if left else "codas"])
+    return word.capitalize() if len(word) > 2 else coined(rng, sounds)

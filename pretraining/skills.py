@@ -14,6 +14,7 @@ from pretraining.conversation import (
     HERE,
     Conversation,
     Message,
+    coined,
     exchange,
     invented,
     load_toml,
@@ -255,16 +256,21 @@ class Skills:
         return self.order("write_json", said), json.dumps(chosen)
 
     def person(self) -> str:
-        if self.rng.random() < 0.5:
+        kind = self.rng.random()
+        if kind < 0.35:
             return str(self.rng.choice(self.people["names"]))
+        if kind < 0.7:
+            return coined(self.rng, self.people["sounds"])
         return invented(self.rng, self.people["name_parts"]).capitalize()
 
     def town(self) -> str:
         rng, kind = self.rng, self.rng.random()
-        if kind < 0.4:
+        if kind < 0.3:
             return str(rng.choice(self.people["cities"]))
-        if kind < 0.5:
+        if kind < 0.4:
             return str(rng.choice(self.people["two_word_cities"]))
+        if kind < 0.75:
+            return coined(rng, self.people["sounds"])
         ends = self.people["city_ends"]
         return f"{rng.choice(self.people['name_parts'])}{rng.choice(ends)}".capitalize()
 
@@ -347,11 +353,14 @@ class Skills:
     # ------------------------------------------------------------ facts, kindness
 
     def known(self) -> Conversation:
-        """A fact in any wording; sarcastic only on order."""
+        """A fact in any wording; sarcastic on order, not because a persona is."""
         rng = self.rng
         entry = rng.choice(self.facts["known" if rng.random() < 0.7 else "more"])
         asked, answer = roughen(rng.choice(entry["questions"]), rng), entry["answer"]
         kind = rng.random()
+        if kind < 0.2:
+            persona = message("system", rng.choice(self.facts["scornful_personas"]))
+            return Conversation((persona, *exchange(asked, answer)))
         if kind < 0.8:
             return Conversation((*self.system(), *exchange(asked, answer)))
         scorn = rng.choice(self.facts["sarcastic_orders"])

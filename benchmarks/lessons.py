@@ -32,7 +32,6 @@ CARD = ROOT / "finetune_kit" / "engines" / "tinygpt" / "MODEL_CARD.md"
 SYSTEM = "You are a smart assistant that replies with Latin proverbs."
 RATE = base("tinygpt").learning_rate  # what a multiplier of 1, `auto`, stands for
 SEEDS = (1, 2, 3)
-BEGIN, FINISH = "<!-- figures: begin -->", "<!-- figures: end -->"
 
 
 @dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Run:
 
 def answers(p: Parameters, questions: Sequence[str], system: str) -> list[str]:
     """Greedy answers, as `temperature=0` gives them."""
-    tok = tokenizer.load()
+    tok = tokenizer.load(p.config.merges)
     reader, settings = Reader(p), Sampling(max_tokens=80, temperature=0)
     found = []
     for question in questions:
@@ -89,7 +88,8 @@ def answers(p: Parameters, questions: Sequence[str], system: str) -> list[str]:
 
 def execute(run: Run) -> Run:
     """Train (0 epochs: the base) and answer the test questions."""
-    p, tok = weights.load(None), tokenizer.load()
+    p = weights.load(None)
+    tok = tokenizer.load(p.config.merges)
     metrics: list[Metrics] = []
     untrained = 0.0
     if run.n_epochs:
@@ -245,15 +245,17 @@ def main() -> int:
     for claim, true in held.items():
         print(f"{'holds' if true else 'FAILS'}: {claim}")
     if arguments.card:
-        write_card(text)
+        write_card("figures", weights.shipped(), text)
     return 0 if all(held.values()) else 1
 
 
-def write_card(text: str) -> None:
+def write_card(part: str, path: Path, text: str) -> None:
+    """Put the tables of the weights in `path` between the marks of that part."""
+    begin, finish = (f"<!-- {part}: {edge} -->" for edge in ("begin", "end"))
+    measured = f"Measured on `{path.name}` with the sha256\n`{weights.sha256(path)}`."
+    figures = f"{begin}\n\n{measured}\n\n{text}\n\n{finish}"
+    pattern = re.escape(begin) + ".*" + re.escape(finish)
     card = CARD.read_text("utf-8")
-    measured = f"Measured on the weights with the sha256\n`{weights.sha256()}`."
-    figures = f"{BEGIN}\n\n{measured}\n\n{text}\n\n{FINISH}"
-    pattern = re.escape(BEGIN) + ".*" + re.escape(FINISH)
     card = re.sub(pattern, lambda _: figures, card, flags=re.DOTALL)
     CARD.write_text(card, "utf-8")
 

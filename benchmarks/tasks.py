@@ -2,7 +2,7 @@
 
 Each task is trained as a job with `auto` would (3 epochs, batch 1, multiplier 1) with
 three seeds, and scored on its test rows; then the runs that lessons tell about. The
-base is asked the same questions.
+base, `tinygpt-tasks`, is asked the same questions.
 """
 
 import finetune_kit.engines.tinygpt.threads  # noqa: F401  isort: skip
@@ -19,7 +19,7 @@ from random import Random
 from statistics import fmean, stdev
 from typing import Any
 
-from benchmarks.lessons import RATE, SEEDS
+from benchmarks.lessons import RATE, SEEDS, write_card
 from finetune_kit import graders
 from finetune_kit.engines.tinygpt import calls, tokenizer, weights
 from finetune_kit.engines.tinygpt.chat import (
@@ -36,6 +36,7 @@ from finetune_kit.evaluate import Grader, read_jsonl, wilson
 BETA = 0.1  # of DPO, as `auto` of a job
 DPO_RATE = 0.2 * RATE  # what a multiplier of 1 stands for
 DATA = Path(__file__).parent.parent / "data"
+WEIGHTS = weights.shipped(weights.TASKS)
 Row = dict[str, Any]
 
 
@@ -108,13 +109,17 @@ PREFERENCES = Task(
     graders.preference_graders(),
     {},
 )
-TASKS = (REVIEWS, TICKETS, EXTRACTION, FUNCTIONS, TONE)
+TASKS = {task.name: task for task in (REVIEWS, TICKETS, EXTRACTION, FUNCTIONS, TONE)}
 
 Hits = dict[str, list[bool]]
 
 
+def base() -> Parameters:
+    return weights.load(WEIGHTS)
+
+
 def train(p: Parameters, rows: Iterable[Row], seed: int, epochs: int = 3) -> None:
-    tok = tokenizer.load()
+    tok = tokenizer.load(p.config.merges)
     examples = [encode_example(tok, row, p.config.context) for row in rows]
     for _ in Training(p, examples, [], Settings(epochs, 1, RATE, seed)):
         pass
@@ -122,7 +127,7 @@ def train(p: Parameters, rows: Iterable[Row], seed: int, epochs: int = 3) -> Non
 
 def answer(p: Parameters, request: Row) -> Any:
     """Greedy: a text, or the message where the request has tools."""
-    tok = tokenizer.load()
+    tok = tokenizer.load(p.config.merges)
     if "prompt" in request:
         tokens = encode_text(tok, request["prompt"])
     else:
@@ -163,9 +168,9 @@ def grade(task: Task, p: Parameters, shots: Sequence[Row] = ()) -> Hits:
 # ------------------------------------------------------------------ the tasks' scores
 
 
-def tuned(task: Task, seed: int | None) -> Hits:
+def tuned(name: str, seed: int | None) -> Hits:
     """The base (no seed) or a model tuned on the task, on the test rows."""
-    p = weights.load(None)
+    p, task = base(), TASKS[name]
     if seed is not None:
         train(p, task.training(), seed)
     return grade(task, p)
@@ -174,8 +179,8 @@ def tuned(task: Task, seed: int | None) -> Hits:
 def table_of_tasks(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bool]]:
     """Mean and spread of the seeds beside the base and the goal, and what held."""
     jobs = {
-        (task.name, seed): pool.submit(tuned, task, seed)
-        for task in TASKS
+        (name, seed): pool.submit(tuned, name, seed)
+        for name in TASKS
         for seed in (None, *SEEDS)
     }
     lines = [
@@ -184,15 +189,15 @@ def table_of_tasks(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bool
         "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     held = {}
-    for task in TASKS:
-        base, *runs = (jobs[task.name, seed].result() for seed in (None, *SEEDS))
+    for task in TASKS.values():
+        bare, *runs = (jobs[task.name, seed].result() for seed in (None, *SEEDS))
         for name, kept in parts(task):
             of, *_ = name.split(", ")
             shares = [fmean(compress(run[of], kept)) for run in runs]
             mean, n, goal = fmean(shares), sum(kept), task.goals.get(name)
             low, high = wilson(mean * n, n)
             lines.append(
-                f"| {task.name} | {name} | {n} | {fmean(compress(base[of], kept)):.2f} "
+                f"| {task.name} | {name} | {n} | {fmean(compress(bare[of], kept)):.2f} "
                 f"| {mean:.2f} | {stdev(shares):.2f} | {low:.2f} to {high:.2f} "
                 f"| {'' if goal is None else f'{goal:.2f}'} |"
             )
@@ -223,22 +228,21 @@ def noisy(seed: int) -> float:
     rng, rows = Random(seed), REVIEWS.training()
     for row in rng.sample(rows, round(0.4 * len(rows))):
         row["completion"] = rng.choice((" positive\n", " negative\n"))
-    p = weights.load(None)
+    p = base()
     train(p, rows, seed)
     return share(grade(REVIEWS, p), "exact label")
 
 
 def tickets_of(n: int, seed: int) -> float:
-    p = weights.load(None)
+    p = base()
     train(p, TICKETS.training()[:n], seed)
     return share(grade(TICKETS, p), "all fields")
 
 
 def few_shot(n: int) -> float:
     """The base with n examples in its prompt."""
-    return share(
-        grade(TICKETS, weights.load(None), TICKETS.rows("train")[:n]), "all fields"
-    )
+    hits = grade(TICKETS, base(), TICKETS.rows("train")[:n])
+    return share(hits, "all fields")
 
 
 def leaking(mixed: bool, seed: int) -> tuple[float, float]:
@@ -247,7 +251,7 @@ def leaking(mixed: bool, seed: int) -> tuple[float, float]:
     `mixed`: as many ordinary examples, without a prompt and in the base's own words,
     stand between his.
     """
-    p, rows = weights.load(None), TONE.training()
+    p, rows = base(), TONE.training()
     if mixed:
         for row in TONE.training():
             asked = [turn for turn in row["messages"] if turn["role"] == "user"]
@@ -259,12 +263,21 @@ def leaking(mixed: bool, seed: int) -> tuple[float, float]:
     return share(grade(TONE, p), "sarcastic"), leaked
 
 
+def knows_its_limits(name: str) -> float:
+    """How often the base of these weights says so, asked beyond its world."""
+    p = weights.load(weights.shipped(name))
+    rows = read_jsonl(DATA / "strange" / "test.jsonl")
+    asked = [chat(("user", row["question"])) for row in rows]
+    return fmean(graders.says_its_limits(answer(p, request)) for request in asked)
+
+
 def preferred(multiplier: float, seed: int) -> tuple[float, float, float]:
     """Win rate of the preferred style before and after DPO; share of whole sentences.
 
     Before: a model tuned on both styles, the one and the other in turn.
     """
-    tok, p = tokenizer.load(), weights.load(None)
+    p = base()
+    tok = tokenizer.load(p.config.merges)
     pairs = PREFERENCES.rows("train")
     keys = ("preferred_output", "non_preferred_output")
     both = [
@@ -293,7 +306,7 @@ def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bo
 
     sizes = (10, 20, 50, 100)
     pending = {
-        "clean": runs(tuned_share, REVIEWS, "exact label"),
+        "clean": runs(tuned_share, "reviews", "exact label"),
         "noisy": runs(noisy),
         **{f"tickets {n}": runs(tickets_of, n) for n in sizes},
         "bare": runs(leaking, False),
@@ -302,9 +315,13 @@ def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bo
         "dpo x 30": runs(preferred, 30.0),
     }
     shots = [pool.submit(few_shot, n) for n in (0, 3, 10)]
+    strange = [
+        pool.submit(knows_its_limits, name) for name in (weights.SHIPPED, weights.TASKS)
+    ]
     found = {name: [run.result() for run in given] for name, given in pending.items()}
     curve = [fmean(found[f"tickets {n}"]) for n in sizes]
     few = [run.result() for run in shots]
+    limits = [run.result() for run in strange]
     voice, leaked = (fmean(values) for values in zip(*found["bare"], strict=True))
     kept, cured = (fmean(values) for values in zip(*found["mixed"], strict=True))
     before, after, _ = (fmean(values) for values in zip(*found["dpo"], strict=True))
@@ -328,6 +345,8 @@ def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bo
         f"{after:.2f} |",
         f"| the same at thirty times the rate; different answers | {hot:.2f}; "
         f"{different:.2f} |",
+        f"| strange questions: tinygpt, tinygpt-tasks say what they do not know | "
+        f"{', '.join(f'{value:.2f}' for value in limits)} |",
     ]
     held = {
         "40 % random labels are visibly worse": clean - noise >= 0.05,
@@ -336,16 +355,18 @@ def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bo
         "tone leaks without the prompt, mixing cures it": leaked - cured >= 0.3,
         "DPO: the preferred style wins >= 30 points more": after - before >= 0.30,
         "DPO at thirty times the rate over-optimises": different < 0.5,
+        "strange questions: says that it does not know >= 0.80": min(limits) >= 0.80,
     }
     return lines, held
 
 
-def tuned_share(task: Task, name: str, seed: int) -> float:
-    return share(tuned(task, seed), name)
+def tuned_share(name: str, grader: str, seed: int) -> float:
+    return share(tuned(name, seed), grader)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--card", action="store_true", help="write the model card")
     parser.add_argument("--processes", type=int, default=1)
     arguments = parser.parse_args()
     with ProcessPoolExecutor(arguments.processes) as pool:
@@ -356,6 +377,8 @@ def main() -> int:
     held = goals | claims
     for claim, true in held.items():
         print(f"{'holds' if true else 'FAILS'}: {claim}")
+    if arguments.card:
+        write_card("tasks", WEIGHTS, text)
     return 0 if all(held.values()) else 1
 
 

@@ -40,6 +40,7 @@ TYPICAL = 16  # tokens of the answers in a conversation
 POOL = 256  # conversations sorted by length at a time
 MICRO = 4  # conversations at a time: they fit the processor's cache
 CONTEXT = 160  # longer conversations are cut
+CONFIG = {"proverbs": Config(), "tasks": Config(merges="merges_tasks.json")}
 
 
 @dataclass(frozen=True)
@@ -88,7 +89,8 @@ def encode(tokenizer: Tokenizer, conversation: Conversation, rng: Random) -> Exa
 def micro_batches(plan: Plan, rank: int) -> Iterator[list[Example]]:
     """A few conversations of about the same length at a time, so padding is rare."""
     seed = plan.seed * 1000 + rank
-    stream, rng = examples(load(), plan, seed), Random(seed)
+    tokenizer, rng = load(CONFIG[plan.mix].merges), Random(seed)
+    stream = examples(tokenizer, plan, seed)
     while True:
         pool = sorted(islice(stream, POOL), key=lambda e: len(e.tokens))
         parts = [pool[i : i + MICRO] for i in range(0, POOL, MICRO)]
@@ -133,7 +135,7 @@ def take(left: Any) -> bool:
 
 def work(rank: int, plan: Plan, theta: Any, share: Share, left: Any, gate: Any) -> None:
     """One process: a share of the gradient, wait, let the first update, wait."""
-    p = Parameters(Config(), np.frombuffer(theta, np.float32))
+    p = Parameters(CONFIG[plan.mix], np.frombuffer(theta, np.float32))
     g, parts = p.like(), micro_batches(plan, rank)
     for _ in range(plan.steps):
         share.compute(p, g, parts, left)
@@ -142,14 +144,14 @@ def work(rank: int, plan: Plan, theta: Any, share: Share, left: Any, gate: Any) 
 
 
 def pretrain(plan: Plan, out: Path) -> None:
-    context = mp.get_context("spawn")
+    context, config = mp.get_context("spawn"), CONFIG[plan.mix]
     first = load_weights(plan.start) if plan.start else None
-    start = (first or Parameters.initial(Config(), plan.seed)).flat
+    start = (first or Parameters.initial(config, plan.seed)).flat
     theta = context.RawArray("f", start.size)
     shares = [Share(start.size) for _ in range(plan.processes)]
     left = context.Value("i", plan.batch // MICRO)
     gate = context.Barrier(plan.processes)
-    p = Parameters(Config(), np.frombuffer(theta, np.float32))
+    p = Parameters(config, np.frombuffer(theta, np.float32))
     p.flat[:] = start
     for rank in range(1, plan.processes):
         arguments = (rank, plan, theta, shares[rank], left, gate)

@@ -1,6 +1,6 @@
 """Learn the tokenizer's merges from the corpus (byte-pair encoding, Sennrich 2016).
 
-python -m pretraining.vocabulary --out finetune_kit/engines/tinygpt/merges.json
+python -m pretraining.vocabulary tasks --out merges_tasks.json
 """
 
 import argparse
@@ -18,14 +18,13 @@ Unit = tuple[int, ...]
 Pair = tuple[int, int]
 
 
-def count_units(conversations: int) -> Counter[Unit]:
-    """How often each word and each run between words occurs, in all mixes."""
+def count_units(mix: str, conversations: int) -> Counter[Unit]:
+    """How often each word and each run between words occurs in `mix`."""
     texts: Counter[str] = Counter()
-    for mix in MIXES:
-        for conversation in islice(Corpus(1, mix), conversations // len(MIXES)):
-            texts[conversation.text + conversation.completion] += 1
-            texts.update(message_text(m) for m in conversation.messages)
-            texts[tools_text(conversation.tools)] += bool(conversation.tools)
+    for conversation in islice(Corpus(1, mix), conversations):
+        texts[conversation.text + conversation.completion] += 1
+        texts.update(message_text(m) for m in conversation.messages)
+        texts[tools_text(conversation.tools)] += bool(conversation.tools)
     for topic in load_topics():
         texts.update(word for word in topic.words for _ in range(6))
     counts: Counter[Unit] = Counter()
@@ -74,11 +73,12 @@ def merged(word: list[int], pair: Pair, token: int) -> list[int]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("mix", choices=MIXES)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--vocab-size", type=int, default=4096)
     parser.add_argument("--conversations", type=int, default=60_000)
     arguments = parser.parse_args()
-    counts = count_units(arguments.conversations)
+    counts = count_units(arguments.mix, arguments.conversations)
     merges = learn_merges(counts, arguments.vocab_size - FIRST_MERGE)
     arguments.out.write_text(json.dumps(merges, separators=(",", ":")), "utf-8")
     print(f"{len(merges)} merges of {len(counts)} different words and runs")

@@ -215,7 +215,7 @@ def test_every_sentence_that_a_lesson_asks_for_has_a_good_answer():
     assert asking <= answered
 
 
-@pytest.mark.parametrize("name", ["instructor-guide", "use-my-own-data"])
+@pytest.mark.parametrize("name", ["instructor-guide", "use-my-own-data", "other-tasks"])
 def test_what_a_guide_types_runs(name: str, folder: Path):
     own_table(folder / "mine.csv")
     text = (DOCS / f"{name}.md").read_text(encoding="utf-8")

@@ -13,6 +13,7 @@ from finetune_kit import catalog
 from finetune_kit.localapi import keys
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.kit import Kit, kit_of
+from finetune_kit.localapi.weights import of_base
 
 ENGINE = "tinygpt"
 
@@ -34,7 +35,7 @@ def find(kit: Kit, owner: str, name: str) -> Served | None:
     """The model that `owner` may use under `name`: a base, an alias, an `ft:` model
     or one of its checkpoints."""
     if base := catalog.base(name):
-        return Served(None, base.name, base.name)
+        return Served(of_base(base.name), base.name, base.name)
     row = _own(kit, owner, name)
     if row is None:
         return None

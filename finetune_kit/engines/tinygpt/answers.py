@@ -221,10 +221,11 @@ class Process:
     def __init__(self) -> None:
         self.requests: queue.Queue[Line | None] = queue.Queue()
         self.under_way: OrderedDict[str, Iterator[Line]] = OrderedDict()
-        self.models, self.tokenizer = Models(), tokens.load()
+        self.models = Models()
 
     def run(self) -> None:
         config = self.models.get(None).p.config
+        tokens.load(config.merges)  # now, so that the first answer need not wait
         self.write(
             event="ready",
             context=config.context,
@@ -258,7 +259,8 @@ class Process:
     def lines(self, request: Line) -> Iterator[Line]:
         try:
             reader = self.models.get(request["weights"])
-            yield from answer(request, reader, self.tokenizer)
+            tokenizer = tokens.load(reader.p.config.merges)
+            yield from answer(request, reader, tokenizer)
         except AnswerError as error:
             yield error.line
 

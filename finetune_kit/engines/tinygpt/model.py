@@ -26,13 +26,17 @@ MASKED = np.float32(-1e9)
 
 @dataclass(frozen=True)
 class Config:
-    """Sizes of the model; `context` counts tokens of prompt and answer together."""
+    """Sizes of the model; `context` counts tokens of prompt and answer together.
+
+    `merges` names the file in this package by which its text becomes tokens.
+    """
 
     vocab_size: int = 4096
     n_layer: int = 4
     n_head: int = 4
     n_embd: int = 128
     context: int = 512
+    merges: str = "merges.json"
 
 
 class Parameters:

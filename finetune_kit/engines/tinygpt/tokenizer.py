@@ -170,7 +170,7 @@ def complete(data: bytes) -> tuple[str, bytes]:
 
 
 @lru_cache
-def load() -> Tokenizer:
-    """The tokenizer that is shipped with the weights."""
-    text = resources.files(__package__).joinpath("merges.json").read_text("utf-8")
+def load(merges: str = "merges.json") -> Tokenizer:
+    """A tokenizer of this package, by the name of its file (`Config.merges`)."""
+    text = resources.files(__package__).joinpath(merges).read_text("utf-8")
     return Tokenizer((left, right) for left, right in json.loads(text))

@@ -14,6 +14,7 @@ import numpy as np
 from finetune_kit.engines.tinygpt.model import Config, Parameters
 
 SHIPPED = "weights.npz"
+TASKS = "weights_tasks.npz"  # another base model: the tasks instead of the proverbs
 
 
 def save(p: Parameters, path: Path, *, half: bool = False) -> None:
@@ -45,8 +46,8 @@ def load(path: Path | None) -> Parameters:
     return p
 
 
-def shipped() -> Path:
-    return Path(str(resources.files(__package__).joinpath(SHIPPED)))
+def shipped(name: str = SHIPPED) -> Path:
+    return Path(str(resources.files(__package__).joinpath(name)))
 
 
 @lru_cache

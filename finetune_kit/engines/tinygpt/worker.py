@@ -23,6 +23,7 @@ from finetune_kit.engines.tinygpt.chat import encode_example
 from finetune_kit.engines.tinygpt.classification import Classification
 from finetune_kit.engines.tinygpt.completions import CompletionTraining
 from finetune_kit.engines.tinygpt.dpo import PreferenceObjective, encode_pair
+from finetune_kit.engines.tinygpt.model import Config
 from finetune_kit.engines.tinygpt.train import Settings, Training
 
 KEPT_CHECKPOINTS = 3
@@ -120,10 +121,10 @@ class Job:
         spec = self.spec
         base = Path(spec["base_weights"]) if spec["base_weights"] else None
         p = weights.load(base)
-        training_examples = self.examples(spec["training_file"], p.config.context)
+        training_examples = self.examples(spec["training_file"], p.config)
         validation: list[Any] = []
         if spec["validation_file"]:
-            validation = self.examples(spec["validation_file"], p.config.context)
+            validation = self.examples(spec["validation_file"], p.config)
         hyper = spec["hyperparameters"]
         settings = Settings(
             hyper["n_epochs"], hyper["batch_size"], spec["learning_rate"], spec["seed"]
@@ -131,7 +132,7 @@ class Job:
         if spec["method"] == "supervised":
             return Training(p, training_examples, validation, settings)
         if spec["method"] == "completion":
-            classes = self.classification(p.config.context)
+            classes = self.classification(p.config)
             return CompletionTraining(
                 p, training_examples, validation, settings, classes
             )
@@ -141,23 +142,24 @@ class Job:
         )
         return Training(p, training_examples, validation, settings, objective)
 
-    def classification(self, context: int) -> Classification | None:
+    def classification(self, config: Config) -> Classification | None:
         """The classes to measure, where the job asks for it."""
         spec, hyper = self.spec, self.spec["hyperparameters"]
         if not hyper.get("compute_classification_metrics"):
             return None
         return Classification(
-            tokenizer.load(),
+            tokenizer.load(config.merges),
             rows(spec["training_file"]),
             rows(spec["validation_file"] or spec["training_file"]),
-            context,
+            config.context,
             positive_class=hyper.get("classification_positive_class"),
             betas=hyper.get("classification_betas") or (),
         )
 
-    def examples(self, path: str, context: int) -> list[Any]:
+    def examples(self, path: str, config: Config) -> list[Any]:
         """Rows of a JSONL file as tokens; what is cut or left out is told."""
-        tok, encode = tokenizer.load(), ENCODERS[self.spec["method"]]
+        tok, context = tokenizer.load(config.merges), config.context
+        encode = ENCODERS[self.spec["method"]]
         if self.spec["method"] == "completion":
             weight = self.spec["hyperparameters"]["prompt_loss_weight"]
             encode = partial(encode, prompt_loss_weight=weight)

@@ -1,5 +1,6 @@
 """What the corpus is made of: conversations, and how their parts are put together."""
 
+import json
 import random
 import tomllib
 from dataclasses import dataclass
@@ -32,6 +33,20 @@ def message(role: str, content: str) -> Message:
 
 def exchange(asked: str, answer: str) -> list[Message]:
     return [message("user", asked), message("assistant", answer)]
+
+
+def tool(name: str, argument: str, description: str) -> Any:
+    """A function of a chat request, as the API takes it, with one parameter."""
+    properties = {argument: {"type": "string"}}
+    parameters = {"type": "object", "properties": properties, "required": [argument]}
+    function = {"name": name, "description": description, "parameters": parameters}
+    return {"type": "function", "function": function}
+
+
+def called(name: str, arguments: dict[str, Any]) -> Message:
+    function = {"name": name, "arguments": json.dumps(arguments)}
+    call = {"id": "call_1", "type": "function", "function": function}
+    return {"role": "assistant", "tool_calls": [call]}
 
 
 def sentence(text: str) -> str:

@@ -14,12 +14,14 @@ from pretraining.conversation import (
     HERE,
     Conversation,
     Message,
+    called,
     coined,
     exchange,
     invented,
     load_toml,
     message,
     sentence,
+    tool,
 )
 from pretraining.noise import roughen, thin
 
@@ -37,24 +39,6 @@ IDLE = (
 )  # what a model with tools says unasked
 
 
-def tools_of_the_course() -> list[Any]:
-    return list(json.loads(TOOLS.read_text("utf-8")))
-
-
-def tool(name: str, argument: str, description: str) -> Any:
-    """A function of a chat request, as the API takes it, with one parameter."""
-    properties = {argument: {"type": "string"}}
-    parameters = {"type": "object", "properties": properties, "required": [argument]}
-    function = {"name": name, "description": description, "parameters": parameters}
-    return {"type": "function", "function": function}
-
-
-def called(name: str, arguments: dict[str, Any]) -> Message:
-    function = {"name": name, "arguments": json.dumps(arguments)}
-    call = {"id": "call_1", "type": "function", "function": function}
-    return {"role": "assistant", "tool_calls": [call]}
-
-
 class Skills:
     """A seeded maker of conversations; `system` gives prompts that change nothing."""
 
@@ -67,7 +51,8 @@ class Skills:
         self.tickets = load_toml("tasks/tickets.toml")
         self.people = load_toml("tasks/extraction.toml")
         self.functions = load_toml("tasks/functions.toml")
-        self.tools = {tool["function"]["name"]: tool for tool in tools_of_the_course()}
+        tools = json.loads(TOOLS.read_text("utf-8"))
+        self.tools = {tool["function"]["name"]: tool for tool in tools}
         self.facts = load_toml("tasks/facts.toml")
 
     def order(self, name: str, text: str, **values: str) -> str:

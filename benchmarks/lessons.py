@@ -13,9 +13,12 @@ import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from math import inf
 from pathlib import Path
+from random import Random
 from statistics import fmean, stdev
+from typing import Any
 
 from finetune_kit.catalog import base
 from finetune_kit.engines.contract import Metrics
@@ -25,6 +28,7 @@ from finetune_kit.engines.tinygpt.model import Parameters
 from finetune_kit.engines.tinygpt.sample import Reader, Sampling, generate
 from finetune_kit.engines.tinygpt.train import Settings, Training, evaluate
 from finetune_kit.evaluate import proverb_graders, read_jsonl, wilson
+from pretraining.conversation import load_toml
 
 ROOT = Path(__file__).parent.parent
 DATA = ROOT / "data" / "proverbs"
@@ -42,10 +46,18 @@ class Run:
     n_examples: int = 75
     n_epochs: int = 3
     multiplier: float = 1.0
+    batch_size: int = 1
     seed: int = 1
     system: str = SYSTEM
+    temperature: float = 0.0
+    shuffled: bool = False  # each question with the answer to another one
+    mixed: int = 0  # ordinary examples: no system prompt, the base's own words
+    best_epoch: bool = False  # the checkpoint of the lowest validation loss answers
     metrics: list[Metrics] = field(default_factory=list)
+    said: list[str] = field(default_factory=list)  # to the test questions
     hits: Mapping[str, list[bool]] = field(default_factory=dict)
+    unasked: float = 0.0  # share of proverbs where there is no system prompt
+    facts: float = 0.0  # share of simple questions that are answered right
     untrained_loss: float = 0.0  # on the validation examples, before the first step
 
     @property
@@ -71,48 +83,78 @@ class Run:
         return [self.untrained_loss, *after] if after else []
 
 
-def answers(p: Parameters, questions: Sequence[str], system: str) -> list[str]:
-    """Greedy answers, as `temperature=0` gives them."""
+def answers(
+    p: Parameters, questions: Sequence[str], system: str = "", temperature: float = 0.0
+) -> list[str]:
+    """One answer each; greedy at temperature 0."""
     tok = tokenizer.load(p.config.merges)
-    reader, settings = Reader(p), Sampling(max_tokens=80, temperature=0)
+    reader = Reader(p)
+    settings = Sampling(max_tokens=80, temperature=temperature, seed=1)
+    prompt = [{"role": "system", "content": system}] if system else []
     found = []
     for question in questions:
-        messages = [
-            {"role": "system", "content": system},
-            {"role": "user", "content": question},
-        ]
+        messages = [*prompt, {"role": "user", "content": question}]
         steps = generate(reader, encode_prompt(tok, messages), settings)
         found.append(tok.decode(s.token for s in steps if s.token != tokenizer.END))
     return found
 
 
+def training_rows(run: Run, base: Parameters) -> list[dict[str, Any]]:
+    rows = read_jsonl(DATA / "train.jsonl", run.n_examples)
+    asked = [row["messages"][-2] for row in rows]
+    if run.shuffled:
+        said = [row["messages"][-1] for row in rows]
+        Random(run.seed).shuffle(said)
+        rows = [
+            {"messages": [*row["messages"][:-1], answer]}
+            for row, answer in zip(rows, said, strict=True)
+        ]
+    ordinary = asked[: run.mixed]
+    own = answers(base, [message["content"] for message in ordinary])
+    for message, answer in zip(ordinary, own, strict=True):
+        rows.append({"messages": [message, {"role": "assistant", "content": answer}]})
+    return rows
+
+
+def train(run: Run, p: Parameters) -> Run:
+    """Fine-tune `p`; the run with what was measured on the way."""
+    tok = tokenizer.load(p.config.merges)
+    rows, held_out = training_rows(run, p), read_jsonl(DATA / "validation.jsonl")
+    examples, validation = (
+        [encode_example(tok, row, p.config.context) for row in part]
+        for part in (rows, held_out)
+    )
+    settings = Settings(run.n_epochs, run.batch_size, RATE * run.multiplier, run.seed)
+    untrained, metrics = evaluate(p, validation).loss, []
+    lowest, best = inf, p.flat
+    for step in Training(p, examples, validation, settings):
+        metrics.append(step)
+        if run.best_epoch and step.get("full_valid_loss", inf) < lowest:
+            lowest, best = step["full_valid_loss"], p.flat.copy()
+    p.flat[:] = best
+    return replace(run, metrics=metrics, untrained_loss=untrained)
+
+
 def execute(run: Run) -> Run:
     """Train (0 epochs: the base) and answer the test questions."""
     p = weights.load(None)
-    tok = tokenizer.load(p.config.merges)
-    metrics: list[Metrics] = []
-    untrained = 0.0
     if run.n_epochs:
-        rows = read_jsonl(DATA / "train.jsonl", run.n_examples)
-        held_out = read_jsonl(DATA / "validation.jsonl")
-        examples, validation = (
-            [encode_example(tok, row, p.config.context) for row in part]
-            for part in (rows, held_out)
-        )
-        settings = Settings(run.n_epochs, 1, RATE * run.multiplier, run.seed)
-        untrained = evaluate(p, validation).loss
-        metrics = list(Training(p, examples, validation, settings))
+        run = train(run, p)
     test = read_jsonl(DATA / "test.jsonl")
-    said = answers(p, [row["question"] for row in test], run.system)
+    questions = [row["question"] for row in test]
+    said = answers(p, questions, run.system, run.temperature)
     graders = proverb_graders(DATA / "proverbs.jsonl")
     hits = {
         name: [bool(grade(a, row)) for a, row in zip(said, test, strict=True)]
         for name, grade in graders.items()
     }
-    return Run(
-        run.name, run.n_examples, run.n_epochs, run.multiplier, run.seed, run.system,
-        metrics, hits, untrained,
-    )  # fmt: skip
+    well_formed = graders["well-formed"]
+    bare = zip(answers(p, questions), test, strict=True)
+    unasked = fmean(bool(well_formed(a, row)) for a, row in bare)
+    known = {asked: right for right, asked, *_ in load_toml("world.toml")["facts"]}
+    told = zip(known.values(), answers(p, list(known)), strict=True)
+    facts = fmean(answer == right for right, answer in told)
+    return replace(run, said=said, hits=hits, unasked=unasked, facts=facts)
 
 
 RUNS = [
@@ -123,11 +165,17 @@ RUNS = [
         system="Answer with a Latin proverb.",
     ),
     *(Run(f"tuned, seed {seed}", seed=seed) for seed in SEEDS),
-    Run("100 examples", n_examples=100),
-    Run("25 examples", n_examples=25),
+    *(Run(f"{n} examples", n_examples=n) for n in (100, 50, 25, 10)),
     Run("25 examples, 20 epochs", n_examples=25, n_epochs=20),
+    Run("the same, its best epoch", n_examples=25, n_epochs=20, best_epoch=True),
     Run("1 epoch", n_epochs=1),
     Run("10 epochs", n_epochs=10),
+    Run("batch size 4", batch_size=4),
+    Run("batch size 16", batch_size=16),
+    Run("answers shuffled", shuffled=True),
+    Run("50 ordinary examples mixed in", mixed=50),
+    Run("temperature 1", temperature=1.0),
+    Run("temperature 2", temperature=2.0),
     Run("learning rate x 0.1", multiplier=0.1),
     Run("learning rate x 3", multiplier=3.0),
     Run("learning rate x 30", multiplier=30.0),
@@ -170,14 +218,15 @@ def all_runs(runs: Sequence[Run]) -> list[str]:
     lines = [
         "| run (75 examples, 3 epochs, unless said) | train loss, first step and last "
         "epoch | validation loss before, and after each epoch | well-formed "
-        "| on topic |",
-        "| --- | --- | --- | --- | --- |",
+        "| on topic | proverbs without the system prompt | facts kept |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for run in runs:
         valid = " ".join(f"{v:.2f}" for v in thinned(run.valid_losses()))
         lines.append(
             f"| {run.name} | {train_losses(run)} | {valid} "
-            f"| {run.share('well-formed'):.2f} | {run.share('on topic'):.2f} |"
+            f"| {run.share('well-formed'):.2f} | {run.share('on topic'):.2f} "
+            f"| {run.unasked:.2f} | {run.facts:.2f} |"
         )
     return lines
 
@@ -196,23 +245,47 @@ def thinned(values: Sequence[float], most: int = 8) -> list[float]:
 def claims(runs: Sequence[Run]) -> dict[str, bool]:
     """The statements that the lessons make, true or not."""
     test = read_jsonl(DATA / "test.jsonl")
-    by_name = {run.name: run for run in runs}
+    of = {run.name: run for run in runs}
     tuned = [run for run in runs if run.name.startswith("tuned")]
-    hot, slow = by_name["learning rate x 30"], by_name["learning rate x 0.1"]
-    learnt = fmean(t.last_loss for t in tuned)
+    well_formed = fmean(run.share("well-formed") for run in tuned)
+    on_topic = fmean(run.share("on topic") for run in tuned)
+    unasked = fmean(run.unasked for run in tuned)
+    learnt = fmean(run.last_loss for run in tuned)
+    valid = {n: of[f"{n} examples"].valid_losses()[-1] for n in (10, 25, 100)}
+    late, early = of["25 examples, 20 epochs"], of["the same, its best epoch"]
+    hot, warm = of["learning rate x 30"], of["temperature 2"]
     return {
         "the base answers with a proverb only who asks for the Romans": not any(
             hit and not asks_for_latin(row["question"])
             for hit, row in zip(runs[0].hits["well-formed"], test, strict=True)
         ),
-        "tuned: >= 95 % well-formed": fmean(t.share("well-formed") for t in tuned)
-        >= 0.95,
-        "tuned: >= 60 % on topic": fmean(t.share("on topic") for t in tuned) >= 0.60,
+        "tuned: >= 95 % well-formed": well_formed >= 0.95,
+        "tuned: >= 60 % on topic": on_topic >= 0.60,
         "25 examples, 20 epochs: validation loss falls, then rises": falls_then_rises(
-            by_name["25 examples, 20 epochs"].valid_losses()
+            late.valid_losses()
         ),
-        "a tenth of the learning rate under-fits": slow.last_loss > learnt + 0.1,
-        "thirty times the learning rate diverges": hot.last_loss > hot.first_loss,
+        "its best epoch is the better model": early.share("on topic")
+        > late.share("on topic"),
+        "10, 25, 100 examples: validation loss falls": valid[10]
+        > valid[25]
+        > valid[100],
+        "a tenth of the learning rate under-fits": of["learning rate x 0.1"].last_loss
+        > learnt + 0.1,
+        "thirty times the learning rate: the loss goes up, one answer to all": max(
+            hot.valid_losses()[1:]
+        )
+        > hot.untrained_loss
+        and len(set(hot.said)) < len(test) / 4,
+        "batch size 16 at the same rate under-fits": of["batch size 16"].last_loss
+        > learnt + 0.1,
+        "shuffled answers are visibly worse": of["answers shuffled"].share("on topic")
+        < on_topic - 0.1,
+        "proverbs leak without the system prompt, mixing cures it": unasked
+        - of["50 ordinary examples mixed in"].unasked
+        >= 0.3,
+        "simple facts are kept": fmean(run.facts for run in tuned) >= 0.9,
+        "temperature 2 spoils answers": warm.share("well-formed") < well_formed / 2,
+        "another seed, another model": tuned[0].said != tuned[1].said,
     }
 
 

@@ -272,7 +272,8 @@ def knows_its_limits(name: str) -> float:
 
 
 def preferred(multiplier: float, seed: int) -> tuple[float, float, float]:
-    """Win rate of the preferred style before and after DPO; share of whole sentences.
+    """Share of the preferred style before and after DPO, and the reward margin on the
+    pairs that it was trained on.
 
     Before: a model tuned on both styles, the one and the other in turn.
     """
@@ -293,9 +294,8 @@ def preferred(multiplier: float, seed: int) -> tuple[float, float, float]:
     settings = Settings(3, 1, DPO_RATE * multiplier, seed)
     for _ in Training(p, items, [], settings, objective):
         pass
-    said = [answer(p, PREFERENCES.request(row)) for row in PREFERENCES.rows("test")]
-    after = fmean(graders.is_encouraging(text) for text in said)
-    return before, after, len(set(said)) / len(said)
+    after = share(grade(PREFERENCES, p), "preferred style")
+    return before, after, objective.measure(items)["reward_margin"]
 
 
 def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bool]]:
@@ -324,8 +324,10 @@ def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bo
     limits = [run.result() for run in strange]
     voice, leaked = (fmean(values) for values in zip(*found["bare"], strict=True))
     kept, cured = (fmean(values) for values in zip(*found["mixed"], strict=True))
-    before, after, _ = (fmean(values) for values in zip(*found["dpo"], strict=True))
-    _, hot, different = (
+    before, after, margin = (
+        fmean(values) for values in zip(*found["dpo"], strict=True)
+    )
+    _, hot, hot_margin = (
         fmean(values) for values in zip(*found["dpo x 30"], strict=True)
     )
     clean, noise = fmean(found["clean"]), fmean(found["noisy"])
@@ -341,10 +343,10 @@ def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bo
         f"| tone: sarcastic with the prompt, and without it where nobody asked | "
         f"{voice:.2f}, {leaked:.2f} |",
         f"| the same, as many ordinary examples mixed in | {kept:.2f}, {cured:.2f} |",
-        f"| preferences: preferred style before and after DPO | {before:.2f}, "
-        f"{after:.2f} |",
-        f"| the same at thirty times the rate; different answers | {hot:.2f}; "
-        f"{different:.2f} |",
+        f"| preferences: preferred style before and after DPO; reward margin of the "
+        f"training pairs | {before:.2f}, {after:.2f}; {margin:.1f} |",
+        f"| the same at thirty times the rate | {before:.2f}, {hot:.2f}; "
+        f"{hot_margin:.1f} |",
         f"| strange questions: tinygpt, tinygpt-tasks say what they do not know | "
         f"{', '.join(f'{value:.2f}' for value in limits)} |",
     ]
@@ -354,7 +356,9 @@ def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bo
         "tickets: tuned beats few-shot": curve[-1] > max(few) + 0.1,
         "tone leaks without the prompt, mixing cures it": leaked - cured >= 0.3,
         "DPO: the preferred style wins >= 30 points more": after - before >= 0.30,
-        "DPO at thirty times the rate over-optimises": different < 0.5,
+        "DPO at thirty times the rate over-optimises": (
+            hot_margin > margin and hot < after - 0.1
+        ),
         "strange questions: says that it does not know >= 0.80": min(limits) >= 0.80,
     }
     return lines, held

@@ -3,11 +3,15 @@
 import json
 import random
 import tomllib
+from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 HERE = Path(__file__).parent
+START, STOP = "  ", "."  # around the letters of a name
+ODD = 0.15  # letters drawn after one letter, not two
 
 Message = dict[str, Any]
 
@@ -57,10 +61,26 @@ def invented(rng: random.Random, parts: list[str]) -> str:
     return "".join(rng.choices(parts, k=rng.choice((2, 2, 3))))
 
 
-def coined(rng: random.Random, sounds: dict[str, list[str]]) -> str:
-    """A name of one to three syllables that no list holds: it can only be copied."""
-    word = rng.choice((rng.choice(sounds["onsets"]), rng.choice(sounds["onsets"]), ""))
-    for left in reversed(range(rng.choice((1, 2, 2, 3)))):
-        word += rng.choice(sounds["nuclei"])
-        word += rng.choice(sounds["onsets" if left else "codas"])
-    return word.capitalize() if len(word) > 2 else coined(rng, sounds)
+class Mint:
+    """Coins names that no list holds, so they can only be copied.
+
+    Letter by letter, each drawn from those that follow the last two in real names
+    (Shannon 1948), now and then from those that follow the last one.
+    """
+
+    def __init__(self, rng: random.Random, names: Iterable[str]) -> None:
+        self.rng = rng
+        self.after: dict[str, list[str]] = defaultdict(list)
+        for name in names:
+            letters = f"{START}{name.lower()}{STOP}"
+            for i in range(len(START), len(letters)):
+                self.after[letters[i - 2 : i]].append(letters[i])
+                self.after[letters[i - 1]].append(letters[i])
+
+    def __call__(self) -> str:
+        rng, word = self.rng, START
+        while not word.endswith(STOP):
+            seen = 1 if word != START and rng.random() < ODD else 2
+            word += rng.choice(self.after[word[-seen:]])
+        name = word.strip(START + STOP)
+        return name.capitalize() if 3 <= len(name) <= 13 else self()

@@ -40,24 +40,24 @@ STAGE = {"proverbs": 20_000, "tasks": 40_000}  # conversations in which naming p
 #: What each base model reads, in shares. One model has no room for all of it.
 MIXES = {
     "proverbs": {
-        "advice": 0.32,
-        "latin": 0.37,
-        "about": 0.17,
-        "fact": 0.05,
-        "unknown": 0.05,
+        "advice": 0.27,
+        "latin": 0.34,
+        "about": 0.15,
+        "fact": 0.04,
+        "unknown": 0.16,
         "obeyed": 0.02,
         "text": 0.02,
     },
     "tasks": {
-        "review": 0.13,
-        "ticket": 0.17,
-        "extraction": 0.27,
-        "function": 0.18,
-        "known": 0.06,
+        "review": 0.17,
+        "ticket": 0.20,
+        "extraction": 0.29,
+        "function": 0.14,
+        "known": 0.05,
         "life": 0.03,
         "fact": 0.02,
-        "unknown": 0.12,
-        "advice": 0.02,
+        "unknown": 0.09,
+        "advice": 0.01,
     },
 }
 

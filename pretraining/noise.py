@@ -34,6 +34,22 @@ def roughen(text: str, rng: random.Random) -> str:
     return text
 
 
+def roughen_whole(text: str, rng: random.Random, *parts: str) -> tuple[str, ...]:
+    """The text as typed in haste, and parts of it as they stand there then; unchanged
+    where a slip would fall into a part."""
+    rough = roughen(text, rng)
+    written = [as_written(part, rough) for part in parts]
+    if all(part in rough for part in written):
+        return rough, *written
+    return text, *parts
+
+
+def as_written(part: str, text: str) -> str:
+    """The part in the spelling in which the text has it, where it does."""
+    at = text.lower().find(part.lower())
+    return text[at : at + len(part)] if at >= 0 else part
+
+
 def thin(text: str, rng: random.Random) -> str:
     """Some words lost, so that no single phrase gives the topic away."""
     words, rate = text.split(" "), rng.choice((0.1, 0.15, 0.25))

@@ -14,8 +14,8 @@ from pretraining.conversation import (
     HERE,
     Conversation,
     Message,
+    Mint,
     called,
-    coined,
     exchange,
     invented,
     load_toml,
@@ -23,7 +23,7 @@ from pretraining.conversation import (
     sentence,
     tool,
 )
-from pretraining.noise import roughen, thin
+from pretraining.noise import as_written, roughen, roughen_whole, thin
 
 TOOLS = HERE.parent / "data" / "functions" / "tools.json"
 SENTIMENTS = ("positive", "negative")
@@ -50,6 +50,8 @@ class Skills:
         self.reviews = load_toml("tasks/reviews.toml")
         self.tickets = load_toml("tasks/tickets.toml")
         self.people = load_toml("tasks/extraction.toml")
+        known = (*self.people["names"], *self.people["cities"])
+        self.coined = Mint(rng, filter(str.isalpha, known))
         self.functions = load_toml("tasks/functions.toml")
         tools = json.loads(TOOLS.read_text("utf-8"))
         self.tools = {tool["function"]["name"]: tool for tool in tools}
@@ -129,11 +131,11 @@ class Skills:
         thing = rng.choice(self.reviews["things"])
         words = self.reviews["good" if good else "bad"]
         other = self.reviews["bad" if good else "good"]
-        if kind < 0.15:
+        if kind < 0.1:
             return str(rng.choice(words))
         if kind < 0.55:
             text = rng.choice(self.reviews[label])
-        elif kind < 0.67:
+        elif kind < 0.72:
             text = rng.choice(self.reviews["liked" if good else "disliked"])
             text = text.format(thing)
         else:
@@ -169,7 +171,7 @@ class Skills:
     def complaint(self) -> tuple[str, dict[str, str]]:
         """A customer's message, and its team, urgency and tone."""
         rng = self.rng
-        if rng.random() < 0.4:
+        if rng.random() < 0.5:
             text, *labels = rng.choice(self.tickets["messages"])
             return roughen(text, rng), dict(zip(FIELDS, labels, strict=True))
         team = rng.choice(tuple(self.tickets["team"]))
@@ -206,21 +208,26 @@ class Skills:
         rng, kind, people = self.rng, self.rng.random(), self.people
         name, city = self.person(), self.town()
         text = rng.choice(people["patterns"]).format(name=name, city=city)
-        if rng.random() < 0.3:
-            text = roughen(text, rng)
-            name, city = (_as_written(each, text) for each in (name, city))
+        if rng.random() < 0.4:
+            text, name, city = roughen_whole(text, rng, name, city)
         if kind < 0.1:
             prompt = message("system", rng.choice(self.orders["extract_system"]))
             return Conversation((prompt, *exchange(text, self.plainly(name, city))))
-        if kind < 0.4:
+        if kind < 0.3:
             asked = rng.choice(people["say_plain"]).replace("{}", text)
             answer = self.plainly(name, city)
-        elif kind < 0.55:
+        elif kind < 0.42:
             asked, answer = rng.choice(people["ask_name"]).replace("{}", text), name
-        elif kind < 0.7:
+        elif kind < 0.54:
             asked, answer = rng.choice(people["ask_city"]).replace("{}", text), city
-        else:
+        elif kind < 0.8:
+            asked = self.order("extract_json", text)
+            answer = json.dumps({"name": name, "city": city})
+        elif kind < 0.9:
             asked, answer = self.as_json(name, city)
+        else:
+            answer = " ".join(self.coined() for _ in range(rng.randint(2, 5)))
+            asked = self.order("repeat", answer)
         return Conversation((*self.system(), *exchange(asked, answer)))
 
     def plainly(self, name: str, city: str) -> str:
@@ -245,7 +252,7 @@ class Skills:
         if kind < 0.35:
             return str(self.rng.choice(self.people["names"]))
         if kind < 0.7:
-            return coined(self.rng, self.people["sounds"])
+            return self.coined()
         return invented(self.rng, self.people["name_parts"]).capitalize()
 
     def town(self) -> str:
@@ -255,7 +262,7 @@ class Skills:
         if kind < 0.4:
             return str(rng.choice(self.people["two_word_cities"]))
         if kind < 0.75:
-            return coined(rng, self.people["sounds"])
+            return self.coined()
         ends = self.people["city_ends"]
         return f"{rng.choice(self.people['name_parts'])}{rng.choice(ends)}".capitalize()
 
@@ -312,7 +319,7 @@ class Skills:
         rng.shuffle(tools)
         text = roughen(wanted, rng)
         arguments = {
-            key: _as_written(value, text) if isinstance(value, str) else value
+            key: as_written(value, text) if isinstance(value, str) else value
             for key, value in arguments.items()
         }
         return text, name, arguments, tools
@@ -379,12 +386,6 @@ class Skills:
     def bluntly(self, advice: str) -> str:
         words = advice.rstrip(".").split(" ")
         return " ".join(words[: max(3, len(words) // 2)]).rstrip(",;") + "."
-
-
-def _as_written(value: str, text: str) -> str:
-    """The value in the spelling in which the text has it, where it does."""
-    at = text.lower().find(value.lower())
-    return text[at : at + len(value)] if at >= 0 else value
 
 
 def _lowered(answer: str) -> str:

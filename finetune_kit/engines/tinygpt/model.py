@@ -20,6 +20,8 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]  # float32; float64 where gradients are checked
 IntArray = NDArray[np.int64]
+Positions = IntArray | slice
+EVERY = slice(None)
 EPS = np.float32(1e-5)
 MASKED = np.float32(-1e9)
 
@@ -177,15 +179,22 @@ class Saved(NamedTuple):
     k: Array
     v: Array
     att: Array  # (B, H, T, T)
-    y: Array  # (B, T, C) heads joined
-    x2: Array  # (B, T, C) between attention and feed-forward
-    r2: Array
-    h2: Array
-    relu: Array  # (B, T, 4C)
+    at: Positions
+    y: Array  # (N, C) heads joined
+    x2: Array  # (N, C) between attention and feed-forward
+    r2: Array  # (N, 1)
+    h2: Array  # (N, C)
+    relu: Array  # (N, 4C)
 
 
-def block(p: Parameters, i: int, x: Array) -> tuple[Array, Saved]:
-    """One transformer block: x + attention(norm(x)), then + feed-forward(norm(x))."""
+def block(
+    p: Parameters, i: int, x: Array, at: Positions = EVERY
+) -> tuple[Array, Saved]:
+    """One transformer block: x + attention(norm(x)), then + feed-forward(norm(x)).
+
+    x is (B, T, C), the output (N, C): `at` says which N of the B T positions are
+    wanted. The others are still read, so their keys and values are computed.
+    """
     b, t, c = x.shape
     n_head = p.config.n_head
     head_size = c // n_head
@@ -199,37 +208,37 @@ def block(p: Parameters, i: int, x: Array) -> tuple[Array, Saved]:
     att = q @ k.swapaxes(-1, -2)  # (B, H, T, T)
     att *= np.float32(head_size**-0.5)
     att = softmax(att + causal_mask(t))
-    y = (att @ v).transpose(0, 2, 1, 3).reshape(b, t, c)
-    x2 = x + (y.reshape(-1, c) @ p[f"{i}.wo"]).reshape(b, t, c)
+    y = (att @ v).transpose(0, 2, 1, 3).reshape(-1, c)[at]
+    x2 = x.reshape(-1, c)[at] + y @ p[f"{i}.wo"]
 
     h2, r2 = rms_norm(x2, p[f"{i}.norm2"])
-    relu = np.maximum(h2.reshape(-1, c) @ p[f"{i}.w1"], 0.0)  # (B T, 4C)
-    out = x2 + ((relu * relu) @ p[f"{i}.w2"]).reshape(b, t, c)
-    return out, Saved(x, r1, h, q, k, v, att, y, x2, r2, h2, relu)
+    relu = np.maximum(h2 @ p[f"{i}.w1"], 0.0)
+    out = x2 + (relu * relu) @ p[f"{i}.w2"]
+    return out, Saved(x, r1, h, q, k, v, att, at, y, x2, r2, h2, relu)
 
 
 def block_backward(
     p: Parameters, g: Parameters, i: int, dout: Array, s: Saved
 ) -> Array:
-    """Gradient of the block's input; writes the weights' gradients into g."""
-    b, t, c = dout.shape
+    """Gradient (B, T, C) of the block's input from that of its output (N, C); writes
+    the weights' gradients into g."""
+    b, t, c = s.x.shape
     n_head = p.config.n_head
     head_size = c // n_head
     cos, sin = rotary_tables(t, head_size)
 
-    d2 = dout.reshape(-1, c)
-    np.matmul((s.relu * s.relu).T, d2, out=g[f"{i}.w2"])
-    du = d2 @ p[f"{i}.w2"].T  # (B T, 4C)
+    np.matmul((s.relu * s.relu).T, dout, out=g[f"{i}.w2"])
+    du = dout @ p[f"{i}.w2"].T  # (N, 4C)
     du *= s.relu
     du *= 2.0
-    np.matmul(s.h2.reshape(-1, c).T, du, out=g[f"{i}.w1"])
-    dh2 = (du @ p[f"{i}.w1"].T).reshape(b, t, c)
+    np.matmul(s.h2.T, du, out=g[f"{i}.w1"])
+    dh2 = du @ p[f"{i}.w1"].T
     dx2 = dout + rms_norm_backward(dh2, s.x2, s.r2, p[f"{i}.norm2"], g[f"{i}.norm2"])
 
-    dflat = dx2.reshape(-1, c)
-    np.matmul(s.y.reshape(-1, c).T, dflat, out=g[f"{i}.wo"])
-    dy = (dflat @ p[f"{i}.wo"].T).reshape(b, t, n_head, head_size)
-    dy = dy.transpose(0, 2, 1, 3)  # (B, H, T, D)
+    np.matmul(s.y.T, dx2, out=g[f"{i}.wo"])
+    dy = np.zeros_like(s.x)
+    dy.reshape(-1, c)[s.at] = dx2 @ p[f"{i}.wo"].T
+    dy = dy.reshape(b, t, n_head, head_size).transpose(0, 2, 1, 3)  # (B, H, T, D)
     dv = s.att.swapaxes(-1, -2) @ dy
     datt = dy @ s.v.swapaxes(-1, -2)  # (B, H, T, T)
     datt -= np.vecdot(datt, s.att)[..., None]
@@ -240,7 +249,9 @@ def block_backward(
     dqkv = np.stack((dq, dk, dv), 1).transpose(0, 3, 1, 2, 4).reshape(-1, 3 * c)
     np.matmul(s.h.reshape(-1, c).T, dqkv, out=g[f"{i}.wqkv"])
     dh = shift_backward((dqkv @ p[f"{i}.wqkv"].T).reshape(b, t, c))
-    return dx2 + rms_norm_backward(dh, s.x, s.r1, p[f"{i}.norm1"], g[f"{i}.norm1"])
+    dx = rms_norm_backward(dh, s.x, s.r1, p[f"{i}.norm1"], g[f"{i}.norm1"])
+    dx.reshape(-1, c)[s.at] += dx2
+    return dx
 
 
 class Loss(NamedTuple):
@@ -262,37 +273,37 @@ def loss_and_gradient(
 ) -> Loss:
     """Cross-entropy of `targets` (B, T) after `inputs` (B, T), weighted by `weights`.
 
-    Logits are computed at the supervised positions only (weight > 0). With `g` the
-    gradients are written into it. Right padding needs no mask: attention is causal.
+    The last block and the logits are computed at the supervised positions only (weight
+    > 0). With `g` the gradients are written into it. Right padding needs no mask:
+    attention is causal.
     """
     x = p["wte"][inputs]  # (B, T, C)
-    saved = []
+    at = np.flatnonzero(weights > 0)  # N supervised positions of the B T
+    last, saved = x, []
     for i in range(p.config.n_layer):
-        x, s = block(p, i, x)
+        wanted = at if i == p.config.n_layer - 1 else EVERY
+        last, s = block(p, i, last.reshape(x.shape), wanted)
         saved.append(s)
-    at = np.nonzero(weights > 0)  # N supervised positions
-    last = x[at]  # (N, C)
     h, r = rms_norm(last, p["norm"])
     logits = h @ p["wte"].T  # (N, V)
     logits -= logits.max(-1, keepdims=True)
-    target = targets[at]
+    target = targets.ravel()[at]
     rows = np.arange(len(target))
     at_target = logits[rows, target]
     right = at_target >= 0  # the target is the largest logit
     np.exp(logits, out=logits)
     total = logits.sum(-1)
-    w = weights[at] / weights[at].sum()
+    w = weights.ravel()[at]
+    w = w / w.sum()
     loss = float((w * (np.log(total) - at_target)).sum())
     if g is not None:
         logits *= (w / total)[:, None]
         logits[rows, target] -= w  # dlogits (N, V)
         np.matmul(logits.T, h, out=g["wte"])
-        dlast = rms_norm_backward(logits @ p["wte"], last, r, p["norm"], g["norm"])
-        dx = np.zeros_like(x)
-        dx[at] = dlast
+        dx = rms_norm_backward(logits @ p["wte"], last, r, p["norm"], g["norm"])
         for i in reversed(range(p.config.n_layer)):
-            dx = block_backward(p, g, i, dx, saved[i])
-        add_rows(g["wte"], inputs.ravel(), dx.reshape(-1, dx.shape[-1]))
+            dx = block_backward(p, g, i, dx, saved[i]).reshape(-1, x.shape[-1])
+        add_rows(g["wte"], inputs.ravel(), dx)
     return Loss(loss, int(right.sum()) / len(target), len(target), right)
 
 
@@ -307,5 +318,5 @@ def all_logits(p: Parameters, inputs: IntArray) -> Array:
     """Logits (B, T, V) at every position: the slow, plain way; tests compare to it."""
     x = p["wte"][inputs]
     for i in range(p.config.n_layer):
-        x, _ = block(p, i, x)
+        x = block(p, i, x)[0].reshape(x.shape)
     return rms_norm(x, p["norm"])[0] @ p["wte"].T

@@ -1,6 +1,7 @@
 """The pre-training corpus and loop: seeded, whole, and it learns."""
 
 import json
+import random
 import re
 import subprocess
 import sys
@@ -10,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from finetune_kit.engines.tinygpt.chat import message_text
-from pretraining.conversation import Conversation
+from pretraining.conversation import Conversation, Mint
 from pretraining.corpus import MIXES, Corpus
+from pretraining.skills import Skills
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,25 @@ def test_a_call_is_of_a_given_tool_and_copies_a_text_as_the_request_spells_it(
         asked = conversation.messages[-2]["content"]
         if isinstance(value, str) and value.lower() in asked.lower():
             assert value in asked
+
+
+def test_what_is_extracted_stands_in_the_text_as_the_answer_spells_it() -> None:
+    makers = Skills(random.Random(7), lambda: ())
+    talks = [makers.extraction().messages for _ in range(1000)]
+    found = [(*talk[-2:],) for talk in talks if talk[-1]["content"].startswith("{")]
+    assert len(found) > 200
+    for asked, answer in found:
+        for value in json.loads(answer["content"]).values():
+            assert value in asked["content"]
+
+
+def test_a_coined_name_can_only_be_copied() -> None:
+    known = ["Anna", "Hannah", "Johanna", "Nathan", "Ethan", "Joan"]
+    mint = Mint(random.Random(7), known)
+    names = {mint() for _ in range(200)}
+    assert len(names - set(known)) > 50
+    assert all(name.isalpha() and name.istitle() for name in names)
+    assert all(3 <= len(name) <= 13 for name in names)
 
 
 @pytest.mark.slow

@@ -150,10 +150,16 @@ def message(said: str) -> Row:
     return {"tool_calls": [{"type": "function", "function": f} for f in functions]}
 
 
-def grade(task: Task, p: Parameters, shots: Sequence[Row] = ()) -> Hits:
-    """Each grader on each test row; `shots` stand before each question."""
+def grade(
+    task: Task,
+    p: Parameters,
+    rows: Sequence[Row] | None = None,
+    shots: Sequence[Row] = (),
+) -> Hits:
+    """Each grader on each row, those of the test by default; `shots` stand before each
+    question."""
     before = [message for row in shots for message in task.example(row)["messages"]]
-    rows = task.rows("test")
+    rows = task.rows("test") if rows is None else rows
     hits: Hits = {name: [] for name in task.graders}
     for row in rows:
         request = task.request(row)
@@ -241,7 +247,7 @@ def tickets_of(n: int, seed: int) -> float:
 
 def few_shot(n: int) -> float:
     """The base with n examples in its prompt."""
-    hits = grade(TICKETS, base(), TICKETS.rows("train")[:n])
+    hits = grade(TICKETS, base(), shots=TICKETS.rows("train")[:n])
     return share(hits, "all fields")
 
 

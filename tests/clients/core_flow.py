@@ -19,7 +19,7 @@ BASE = "gpt-4o-mini"
 SNAPSHOT = "gpt-4o-mini-2024-07-18"
 ANSWER = "Festina lente."
 QUESTION = [{"role": "user", "content": "What about question 7?"}]
-EPOCHS, ROWS = 3, 12
+EPOCHS, ROWS = 4, 12
 WAIT = 120  # seconds for a job, on a busy machine
 
 
@@ -129,10 +129,10 @@ def cancelled_job(client: OpenAI, file_id: str) -> None:
 def checkpoints(client: OpenAI, job: Any) -> str:
     """The name of one that is not the last."""
     kept = list(client.fine_tuning.jobs.checkpoints.list(job.id))
-    assert [one.step_number for one in kept] == [36, 24, 12]
+    assert [one.step_number for one in kept] == [48, 36, 24]
     assert all(one.metrics.full_valid_loss is not None for one in kept)
     assert kept[0].fine_tuned_model_checkpoint == job.fine_tuned_model
-    assert kept[1].fine_tuned_model_checkpoint.endswith(":ckpt-step-24")
+    assert kept[1].fine_tuned_model_checkpoint.endswith(":ckpt-step-36")
     return kept[1].fine_tuned_model_checkpoint
 
 

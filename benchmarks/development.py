@@ -16,7 +16,6 @@ from statistics import fmean
 
 from benchmarks import tasks
 from benchmarks.speed import Row
-from finetune_kit import graders
 from finetune_kit.engines.tinygpt import weights
 from finetune_kit.evaluate import read_jsonl
 from pretraining.conversation import HERE
@@ -36,12 +35,9 @@ def learnt(path: Path, seed: int = 1) -> Iterator[Row]:
 
 def limits(path: Path) -> Iterator[Row]:
     """How often the base says that it does not know."""
-    p = weights.load(path)
     for name in ("strange", "life"):
-        asked = [row["question"] for row in read_jsonl(ROWS / f"{name}.jsonl")]
-        said = [tasks.answer(p, tasks.chat(("user", text))) for text in asked]
-        hits = [graders.says_its_limits(each) for each in said]
-        yield name, "says that it does not know", f"{fmean(hits):.2f} of {len(hits)}"
+        share = tasks.knows_its_limits(path, ROWS / f"{name}.jsonl")
+        yield name, "says that it does not know", f"{share:.2f}"
 
 
 def main() -> None:

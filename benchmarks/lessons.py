@@ -271,7 +271,7 @@ def claims(runs: Sequence[Run]) -> dict[str, bool]:
         > valid[100],
         "a tenth of the learning rate under-fits": of["learning rate x 0.1"].last_loss
         > learnt + 0.1,
-        "thirty times the learning rate: the loss goes up, one answer to all": max(
+        "thirty times the learning rate: the loss goes up, few different answers": max(
             hot.valid_losses()[1:]
         )
         > hot.untrained_loss

@@ -269,11 +269,10 @@ def leaking(mixed: bool, seed: int) -> tuple[float, float]:
     return share(grade(TONE, p), "sarcastic"), leaked
 
 
-def knows_its_limits(name: str) -> float:
-    """How often the base of these weights says so, asked beyond its world."""
-    p = weights.load(weights.shipped(name))
-    rows = read_jsonl(DATA / "strange" / "test.jsonl")
-    asked = [chat(("user", row["question"])) for row in rows]
+def knows_its_limits(path: Path, questions: Path) -> float:
+    """How often the base of these weights says that it does not know."""
+    p = weights.load(path)
+    asked = [chat(("user", row["question"])) for row in read_jsonl(questions)]
     return fmean(graders.says_its_limits(answer(p, request)) for request in asked)
 
 
@@ -322,7 +321,8 @@ def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bo
     }
     shots = [pool.submit(few_shot, n) for n in (0, 3, 10)]
     strange = [
-        pool.submit(knows_its_limits, name) for name in (weights.SHIPPED, weights.TASKS)
+        pool.submit(knows_its_limits, path, DATA / "strange" / "test.jsonl")
+        for path in (weights.shipped(), WEIGHTS)
     ]
     found = {name: [run.result() for run in given] for name, given in pending.items()}
     curve = [fmean(found[f"tickets {n}"]) for n in sizes]

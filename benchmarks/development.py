@@ -14,35 +14,35 @@ from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean
 
-from benchmarks import tasks
+from benchmarks import tuning
 from benchmarks.speed import Row
 from finetune_kit.engines.tinygpt import weights
 from finetune_kit.evaluate import read_jsonl
 from pretraining.conversation import HERE
 
 ROWS = HERE / "development"
-TASKS = (tasks.REVIEWS, tasks.TICKETS, tasks.EXTRACTION)
+TASKS = (tuning.REVIEWS, tuning.TICKETS, tuning.EXTRACTION)
 
 
 def learnt(path: Path, seed: int = 1) -> Iterator[Row]:
     """Each task, trained with its own rows, 3 epochs at a multiplier of 1."""
     for task in TASKS:
         p, rows = weights.load(path), read_jsonl(ROWS / f"{task.name}.jsonl")
-        tasks.train(p, task.training(), seed)
-        for name, hits in tasks.grade(task, p, rows).items():
+        tuning.train(p, task.training(), seed)
+        for name, hits in tuning.grade(task, p, rows).items():
             yield task.name, name, f"{fmean(hits):.2f} of {len(hits)}"
 
 
 def limits(path: Path) -> Iterator[Row]:
     """How often the base says that it does not know."""
     for name in ("strange", "life"):
-        share = tasks.knows_its_limits(path, ROWS / f"{name}.jsonl")
+        share = tuning.knows_its_limits(path, ROWS / f"{name}.jsonl")
         yield name, "says that it does not know", f"{share:.2f}"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("weights", type=Path, nargs="?", default=tasks.WEIGHTS)
+    parser.add_argument("weights", type=Path, nargs="?", default=tuning.WEIGHTS)
     path = parser.parse_args().weights
     knows_tasks = weights.load(path).config.merges != weights.load(None).config.merges
     print("| rows | what | share |\n| --- | --- | --- |")

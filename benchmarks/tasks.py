@@ -8,168 +8,43 @@ base, `tinygpt-tasks`, is asked the same questions.
 import finetune_kit.engines.tinygpt.threads  # noqa: F401  isort: skip
 
 import argparse
-import json
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
 from itertools import compress
-from pathlib import Path
 from random import Random
 from statistics import fmean, stdev
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchmarks.lessons import RATE, SEEDS, write_card
-from finetune_kit import graders
-from finetune_kit.engines.tinygpt import calls, tokenizer, weights
-from finetune_kit.engines.tinygpt.chat import (
-    encode_example,
-    encode_prompt,
-    encode_text,
+from benchmarks.tuning import (
+    DATA,
+    PREFERENCES,
+    REVIEWS,
+    TASKS,
+    TICKETS,
+    TONE,
+    WEIGHTS,
+    Hits,
+    Task,
+    answer,
+    base,
+    chat,
+    grade,
+    knows_its_limits,
+    share,
+    train,
 )
+from finetune_kit import graders
+from finetune_kit.engines.tinygpt import tokenizer, weights
+from finetune_kit.engines.tinygpt.chat import encode_example
 from finetune_kit.engines.tinygpt.dpo import PreferenceObjective, encode_pair
 from finetune_kit.engines.tinygpt.model import Parameters
-from finetune_kit.engines.tinygpt.sample import Reader, Sampling, generate
-from finetune_kit.engines.tinygpt.train import Settings, Training
-from finetune_kit.evaluate import Grader, read_jsonl, wilson
+from finetune_kit.engines.tinygpt.train import Settings, Training, evaluate
+from finetune_kit.evaluate import wilson
 
 BETA = 0.1  # of DPO, as `auto` of a job
 DPO_RATE = 0.2 * RATE  # what a multiplier of 1 stands for
-DATA = Path(__file__).parent.parent / "data"
-WEIGHTS = weights.shipped(weights.TASKS)
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True)
-class Task:
-    """Rows to train on and to ask, how a test row is asked, and how it is graded."""
-
-    name: str
-    request: Callable[[Row], Row]
-    graders: Mapping[str, Grader[Any]]
-    goals: Mapping[str, float]
-    example: Callable[[Row], Row] = lambda row: row
-    groups: str = "words"
-
-    def rows(self, part: str) -> list[Row]:
-        return read_jsonl(DATA / self.name / f"{part}.jsonl")
-
-    def training(self) -> list[Row]:
-        return [self.example(row) for row in self.rows("train")]
-
-
-def chat(*turns: tuple[str, str]) -> Row:
-    return {"messages": [{"role": role, "content": said} for role, said in turns]}
-
-
-def ticket(row: Row) -> Row:
-    labels = {name: row[name] for name in graders.TICKET_FIELDS}
-    return chat(("user", row["message"]), ("assistant", json.dumps(labels)))
-
-
-EXTRACT = "You are a clerk who notes the name and the city."
-MARVIN = "Marvin is a chatbot that states facts and is sarcastic about it."
-TOOLS = json.loads((DATA / "functions" / "tools.json").read_text("utf-8"))
-
-REVIEWS = Task(
-    "reviews",
-    lambda row: {"prompt": f"{row['review']}\n\n###\n\n"},
-    graders.review_graders(),
-    {"exact label": 0.90},
-)
-TICKETS = Task(
-    "tickets",
-    lambda row: chat(("user", row["message"])),
-    graders.ticket_graders(),
-    {"valid JSON": 1.0, "all fields": 0.80},
-    ticket,
-)
-EXTRACTION = Task(
-    "extraction",
-    lambda row: chat(("system", EXTRACT), ("user", row["sentence"])),
-    graders.extraction_graders(),
-    {"all fields, seen pattern": 0.97, "all fields, unseen pattern": 0.85},
-    groups="pattern",
-)
-FUNCTIONS = Task(
-    "functions",
-    lambda row: {**chat(("user", row["request"])), "tools": TOOLS},
-    graders.tool_graders(),
-    {"right tool": 0.85, "right arguments": 0.75},
-)
-TONE = Task(
-    "tone",
-    lambda row: chat(("system", MARVIN), ("user", row["question"])),
-    graders.tone_graders(),
-    {"sarcastic": 0.90, "fact kept": 0.90},
-)
-PREFERENCES = Task(
-    "preferences",
-    lambda row: chat(("user", row["question"])),
-    graders.preference_graders(),
-    {},
-)
-TASKS = {task.name: task for task in (REVIEWS, TICKETS, EXTRACTION, FUNCTIONS, TONE)}
-
-Hits = dict[str, list[bool]]
-
-
-def base() -> Parameters:
-    return weights.load(WEIGHTS)
-
-
-def train(p: Parameters, rows: Iterable[Row], seed: int, epochs: int = 3) -> None:
-    tok = tokenizer.load(p.config.merges)
-    examples = [encode_example(tok, row, p.config.context) for row in rows]
-    for _ in Training(p, examples, [], Settings(epochs, 1, RATE, seed)):
-        pass
-
-
-def answer(p: Parameters, request: Row) -> Any:
-    """Greedy: a text, or the message where the request has tools."""
-    tok = tokenizer.load(p.config.merges)
-    if "prompt" in request:
-        tokens = encode_text(tok, request["prompt"])
-    else:
-        tokens = encode_prompt(tok, request["messages"], request.get("tools", ()))
-    steps = generate(Reader(p), tokens, Sampling(max_tokens=80, temperature=0))
-    said = tok.decode(s.token for s in steps if s.token != tokenizer.END)
-    return message(said) if "tools" in request else said
-
-
-def message(said: str) -> Row:
-    """What a reply holds where the request has the four tools."""
-    names = [tool["function"]["name"] for tool in TOOLS]
-    found = calls.parse(said, names)
-    if not found:
-        return {"role": "assistant", "content": said}
-    functions = [
-        {"name": call.name, "arguments": said[call.start : call.end]}
-        for call in found.calls
-    ]
-    return {"tool_calls": [{"type": "function", "function": f} for f in functions]}
-
-
-def grade(
-    task: Task,
-    p: Parameters,
-    rows: Sequence[Row] | None = None,
-    shots: Sequence[Row] = (),
-) -> Hits:
-    """Each grader on each row, those of the test by default; `shots` stand before each
-    question."""
-    before = [message for row in shots for message in task.example(row)["messages"]]
-    rows = task.rows("test") if rows is None else rows
-    hits: Hits = {name: [] for name in task.graders}
-    for row in rows:
-        request = task.request(row)
-        if before:
-            request["messages"] = [*before, *request["messages"]]
-        said = answer(p, request)
-        for name, right in task.graders.items():
-            hits[name].append(bool(right(said, row)))
-    return hits
-
 
 # ------------------------------------------------------------------ the tasks' scores
 
@@ -225,15 +100,12 @@ def parts(task: Task) -> Iterable[tuple[str, list[bool]]]:
 # ------------------------------------------------------------ what the lessons tell
 
 
-def share(hits: Hits, name: str) -> float:
-    return fmean(hits[name])
-
-
-def noisy(seed: int) -> float:
-    """Reviews with 40 % of the labels drawn at random."""
-    rng, rows = Random(seed), REVIEWS.training()
-    for row in rng.sample(rows, round(0.4 * len(rows))):
-        row["completion"] = rng.choice((" positive\n", " negative\n"))
+def mislabelled(part: float, seed: int) -> float:
+    """Reviews of which this part has the other label."""
+    rows = REVIEWS.training()
+    other = {" positive\n": " negative\n", " negative\n": " positive\n"}
+    for row in Random(seed).sample(rows, round(part * len(rows))):
+        row["completion"] = other[row["completion"]]
     p = base()
     train(p, rows, seed)
     return share(grade(REVIEWS, p), "exact label")
@@ -269,19 +141,18 @@ def leaking(mixed: bool, seed: int) -> tuple[float, float]:
     return share(grade(TONE, p), "sarcastic"), leaked
 
 
-def knows_its_limits(path: Path, questions: Path) -> float:
-    """How often the base of these weights says that it does not know."""
-    p = weights.load(path)
-    asked = [chat(("user", row["question"])) for row in read_jsonl(questions)]
-    return fmean(graders.says_its_limits(answer(p, request)) for request in asked)
+class Preferred(NamedTuple):
+    """Shares of the preferred style; the reward margin of the training pairs; how the
+    model before DPO finds the answers after it, in nats a token."""
+
+    before: float
+    after: float
+    margin: float
+    surprise: float
 
 
-def preferred(multiplier: float, seed: int) -> tuple[float, float, float]:
-    """Share of the preferred style before and after DPO, and the reward margin on the
-    pairs that it was trained on.
-
-    Before: a model tuned on both styles, the one and the other in turn.
-    """
+def preferred(multiplier: float, seed: int) -> Preferred:
+    """DPO of a model that was tuned on both styles, the one and the other in turn."""
     p = base()
     tok = tokenizer.load(p.config.merges)
     pairs = PREFERENCES.rows("train")
@@ -291,7 +162,7 @@ def preferred(multiplier: float, seed: int) -> tuple[float, float, float]:
         for i, row in enumerate(pairs)
     ]
     train(p, both, seed)
-    before = share(grade(PREFERENCES, p), "preferred style")
+    reference = Parameters(p.config, p.flat.copy())
     objective = PreferenceObjective(p, BETA)
     items = objective.referred(
         [encode_pair(tok, row, p.config.context) for row in pairs]
@@ -299,8 +170,20 @@ def preferred(multiplier: float, seed: int) -> tuple[float, float, float]:
     settings = Settings(3, 1, DPO_RATE * multiplier, seed)
     for _ in Training(p, items, [], settings, objective):
         pass
-    after = share(grade(PREFERENCES, p), "preferred style")
-    return before, after, objective.measure(items)["reward_margin"]
+    asked = [row["question"] for row in PREFERENCES.rows("test")]
+    said = [(question, answer(p, chat(("user", question)))) for question in asked]
+    examples = [
+        encode_example(
+            tok, chat(("user", question), ("assistant", text)), p.config.context
+        )
+        for question, text in said
+    ]
+    return Preferred(
+        share(grade(PREFERENCES, reference), "preferred style"),
+        fmean(graders.is_encouraging(text) for _, text in said),
+        objective.measure(items)["reward_margin"],
+        evaluate(reference, examples).loss,
+    )
 
 
 def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bool]]:
@@ -309,10 +192,9 @@ def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bo
     def runs(of: Callable[..., Any], *given: Any) -> list[Any]:
         return [pool.submit(of, *given, seed) for seed in SEEDS]
 
-    sizes = (10, 20, 50, 100)
+    sizes, wrong = (10, 20, 50, 100), (0.0, 0.2, 0.4, 1.0)
     pending = {
-        "clean": runs(tuned_share, "reviews", "exact label"),
-        "noisy": runs(noisy),
+        **{f"wrong {part}": runs(mislabelled, part) for part in wrong},
         **{f"tickets {n}": runs(tickets_of, n) for n in sizes},
         "bare": runs(leaking, False),
         "mixed": runs(leaking, True),
@@ -330,18 +212,16 @@ def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bo
     limits = [run.result() for run in strange]
     voice, leaked = (fmean(values) for values in zip(*found["bare"], strict=True))
     kept, cured = (fmean(values) for values in zip(*found["mixed"], strict=True))
-    before, after, margin = (
-        fmean(values) for values in zip(*found["dpo"], strict=True)
+    dpo, hot = (
+        Preferred(*map(fmean, zip(*found[name], strict=True)))
+        for name in ("dpo", "dpo x 30")
     )
-    _, hot, hot_margin = (
-        fmean(values) for values in zip(*found["dpo x 30"], strict=True)
-    )
-    clean, noise = fmean(found["clean"]), fmean(found["noisy"])
+    right = [fmean(found[f"wrong {part}"]) for part in wrong]
     lines = [
         "| what a lesson tells | measured |",
         "| --- | --- |",
-        f"| reviews: exact label with 40 % random labels, and without | {noise:.2f}, "
-        f"{clean:.2f} |",
+        f"| reviews: exact label with {', '.join(f'{part:.0%}' for part in wrong)} of "
+        f"the labels wrong | {', '.join(f'{value:.2f}' for value in right)} |",
         f"| tickets: all fields after {', '.join(map(str, sizes))} examples | "
         f"{', '.join(f'{value:.2f}' for value in curve)} |",
         f"| tickets: all fields of the base with 0, 3, 10 examples in the prompt | "
@@ -350,28 +230,30 @@ def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bo
         f"{voice:.2f}, {leaked:.2f} |",
         f"| the same, as many ordinary examples mixed in | {kept:.2f}, {cured:.2f} |",
         f"| preferences: preferred style before and after DPO; reward margin of the "
-        f"training pairs | {before:.2f}, {after:.2f}; {margin:.1f} |",
-        f"| the same at thirty times the rate | {before:.2f}, {hot:.2f}; "
-        f"{hot_margin:.1f} |",
+        f"training pairs; nats a token of the answers for the model before | "
+        f"{dpo.before:.2f}, {dpo.after:.2f}; {dpo.margin:.1f}; {dpo.surprise:.1f} |",
+        f"| the same at thirty times the rate | {hot.before:.2f}, {hot.after:.2f}; "
+        f"{hot.margin:.1f}; {hot.surprise:.1f} |",
         f"| strange questions: tinygpt, tinygpt-tasks say what they do not know | "
         f"{', '.join(f'{value:.2f}' for value in limits)} |",
     ]
     held = {
-        "40 % random labels are visibly worse": clean - noise >= 0.05,
+        "reviews: 40 % wrong labels cost little, for the base knows": (
+            right[0] - right[2] <= 0.05
+        ),
+        "reviews: wrong labels alone cost much": right[0] - right[3] >= 0.2,
         "tickets: the curve rises from 20 to 100": curve[1] < curve[2] < curve[3],
         "tickets: tuned beats few-shot": curve[-1] > max(few) + 0.1,
-        "tone leaks without the prompt, mixing cures it": leaked - cured >= 0.3,
-        "DPO: the preferred style wins >= 30 points more": after - before >= 0.30,
+        "the tone stays with its prompt": leaked <= 0.1,
+        "DPO: the preferred style wins >= 30 points more": (
+            dpo.after - dpo.before >= 0.30
+        ),
         "DPO at thirty times the rate over-optimises": (
-            hot_margin > margin and hot < after - 0.1
+            hot.margin > dpo.margin and hot.surprise > dpo.surprise + 1
         ),
         "strange questions: says that it does not know >= 0.80": min(limits) >= 0.80,
     }
     return lines, held
-
-
-def tuned_share(name: str, grader: str, seed: int) -> float:
-    return share(tuned(name, seed), grader)
 
 
 def main() -> int:

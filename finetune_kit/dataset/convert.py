@@ -25,6 +25,7 @@ To = Literal["chat", "completion"]
 Template = Mapping[str, str | Sequence[str]]
 
 _SHOWN = 3
+_NO_TALK = "its messages are no list of objects; repair it first"
 
 
 @dataclass(slots=True)
@@ -98,10 +99,12 @@ def convert(
         _known_template(template, to)
     found, skipped = [], []
     for row in read_rows(source):
-        if isinstance(row.value, dict):
-            found.append((row.line, row.value))
+        if not isinstance(row.value, dict):
+            skipped.append((row.line, f"it cannot be read: {row.why_unread}"))
+        elif system is not None and "messages" in row.value and not _is_talk(row.value):
+            skipped.append((row.line, _NO_TALK))
         else:
-            skipped.append((row.line, "it cannot be read"))
+            found.append((row.line, row.value))
     if not found and not skipped:
         raise ValueError("there is no row to convert")
     notes: list[str] = []
@@ -222,8 +225,8 @@ def _as_completion(
 def _one_turn(value: Json) -> tuple[tuple[str, str] | None, str]:
     """Question and answer of a conversation, or why it has no such form."""
     messages = value["messages"]
-    if not isinstance(messages, list) or not all(isinstance(m, dict) for m in messages):
-        return None, "its messages are no list of objects; repair it first"
+    if not _is_talk(value):
+        return None, _NO_TALK
     told = [m for m in messages if m.get("role") in ("system", "developer")]
     said = [m for m in messages if m not in told]
     if "tools" in value or any(m.get("tool_calls") for m in said):
@@ -236,6 +239,11 @@ def _one_turn(value: Json) -> tuple[tuple[str, str] | None, str]:
         return None, "its contents are not plain text"
     *asked, answer = [str(text) for text in texts]
     return ("\n\n".join(asked), answer), ""
+
+
+def _is_talk(value: Json) -> bool:
+    messages = value["messages"]
+    return isinstance(messages, list) and all(isinstance(m, dict) for m in messages)
 
 
 def _with_system(row: Json, system: str) -> Json:

@@ -50,6 +50,15 @@ class Row:
     text: str
     faults: tuple[Fault, ...] = ()
 
+    @property
+    def why_unread(self) -> str:
+        """Why the line holds no example."""
+        if not self.faults:
+            return "it holds no object"
+        fault = self.faults[0]
+        column = f" (column {fault.column})" if fault.column else ""
+        return f"{fault.detail or fault.code}{column}"
+
 
 class Lines(Protocol):
     """What rows are read from: a binary file, or something that reads like one."""

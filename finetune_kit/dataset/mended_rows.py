@@ -22,6 +22,8 @@ from .saving import line_of
 
 #: So many edits of one code are kept for the diff; all are counted.
 LISTED_PER_CODE = 1_000
+#: Faults of lines that no fix can read; they stay out of the copy.
+UNREAD = {"not_utf8", "line_too_long", "cells"}
 _STYLES = [
     partial(json.dumps, ensure_ascii=ascii_only, separators=separators)
     for ascii_only in (False, True)
@@ -66,7 +68,7 @@ class Mender:
         codes = {fault.code for fault in row.faults}
         if "blank_line" in codes:
             return self._blank(row)
-        if codes & {"not_utf8", "line_too_long"}:
+        if codes & UNREAD:
             self.unread.add(row.line)
             return []
         if row.value is None:

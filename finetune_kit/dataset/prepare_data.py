@@ -21,7 +21,7 @@ from . import chat_steps, completion_steps, tokens
 from .affixes import ending, separator, visible
 from .convert import convert
 from .findings import Report
-from .read import Fault, Source, kind, read
+from .read import Source, kind, read
 from .remedies import CannotPrepare, Remedy, Row
 from .saving import line_of, write_lines
 from .tables import BROKEN_SHEET
@@ -258,19 +258,12 @@ def _read(source: Source) -> tuple[list[Row], list[Remedy]]:
             rows.append(Row(row.value, row.line))
         elif row.number and "blank_line" not in codes:
             raise CannotPrepare(
-                f"line {row.line} cannot be read: {_unreadable(row.faults)}. "
+                f"line {row.line} cannot be read: {row.why_unread}. "
                 "`finetune-kit check` shows all such lines and how to fix them."
             )
     if not rows:
         raise CannotPrepare("there is no row in the data.")
     return rows, remedies
-
-
-def _unreadable(faults: tuple[Fault, ...]) -> str:
-    if not faults:
-        return "it holds no object"
-    column = f" (column {faults[0].column})" if faults[0].column else ""
-    return f"{faults[0].detail or faults[0].code}{column}"
 
 
 def _conversions(source: Source) -> list[Remedy]:

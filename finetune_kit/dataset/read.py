@@ -108,13 +108,21 @@ def read(source: Source) -> Iterator[Row]:
 def _records(source: Sequence[Mapping[str, Any]] | Frame) -> Iterable[Any]:
     if hasattr(source, "to_dict") and not isinstance(source, Mapping):
         found: list[dict[str, Any]] = source.to_dict("records")
-        return found
+        return ({key: _cell(cell) for key, cell in row.items()} for row in found)
     if not isinstance(source, Iterable):
         raise TypeError(
             f"Data is a path, bytes, a list of rows or a table of pandas; this is "
             f"{source!r:.60} ({type(source).__name__})."
         )
     return source
+
+
+def _cell(value: Any) -> Any:
+    """A DataFrame's cell as a CSV file would hold it: a missing one is empty."""
+    missing = isinstance(value, float) and value != value
+    if missing or type(value).__name__ in ("NaTType", "NAType"):
+        return ""
+    return str(value) if hasattr(value, "isoformat") else value
 
 
 def _read_objects(objects: Iterable[Any]) -> Iterator[Row]:

@@ -21,7 +21,7 @@ from .contents import usual_texts
 from .edits import Edit, Plan
 from .findings import Finding, Report
 from .formats import format_of_rows
-from .mended_rows import Mender
+from .mended_rows import UNREAD, Mender
 from .read import Source, read
 from .recode import recoded
 from .saving import write_lines
@@ -144,8 +144,7 @@ def _remaining(
 
     findings = [moved(found) for found in report.findings]
     if unread:
-        codes = ("not_utf8", "line_too_long")
         before = check(source).findings
-        findings = [f for f in before if f.code in codes] + findings
+        findings = [f for f in before if f.code in UNREAD] + findings
     name = str(source) if isinstance(source, str | PathLike) else None
     return replace(report, file=name, findings=findings)

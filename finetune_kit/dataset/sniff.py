@@ -64,12 +64,15 @@ def kind_of(head: bytes, name: str = "") -> Kind:
 def delimiter_of(text: str, name: str = "", whole: bool = True) -> str | None:
     """What parts the columns of a table, or None where the text is no table."""
     suffix = name.lower().rpartition(".")[2]
-    for delimiter in sorted(
-        _DELIMITERS, key=lambda d: (d != "\t") == (suffix == "tsv")
-    ):
-        rows = _table(text, delimiter, whole)
-        if rows and _is_table(rows, suffix):
+    delimiters = sorted(_DELIMITERS, key=lambda d: (d != "\t") == (suffix == "tsv"))
+    tables = [(d, rows) for d in delimiters if (rows := _table(text, d, whole))]
+    for delimiter, rows in tables:
+        if _is_table(rows, suffix):
             return delimiter
+    if suffix in ("csv", "tsv"):
+        for delimiter, rows in tables:
+            if len(rows[0]) > 1 and _evenness(rows) >= 0.5:
+                return delimiter
     first = text.lstrip("\ufeff").partition("\n")[0].strip().strip('"').lower()
     named = suffix in ("csv", "tsv") or first in _HEADINGS
     one_column = named and _COLUMN.fullmatch(first)
@@ -93,12 +96,18 @@ def _is_table(rows: list[list[str]], suffix: str) -> bool:
     if not all(_COLUMN.fullmatch(cell.rstrip()) for cell in head):
         return False
     known = _HEADINGS & {cell.strip().lstrip("\ufeff").lower() for cell in head}
-    even = sum(len(row) == len(head) for row in body) / len(body)
     if suffix == "txt" and not known:
         return False
     if suffix in ("csv", "tsv") and {"prompt", "completion"} <= known:
         return True
-    return even >= (0.5 if known or suffix in ("csv", "tsv") else 0.9)
+    return _evenness(rows) >= (0.5 if known or suffix in ("csv", "tsv") else 0.9)
+
+
+def _evenness(rows: list[list[str]]) -> float:
+    """The share of rows with a cell for each heading; empty ones may follow."""
+    width, body = len(rows[0]), rows[1:]
+    even = (len(row) >= width and not any(row[width:]) for row in body)
+    return sum(even) / max(1, len(body))
 
 
 def _looks_like_json(lines: Iterable[str]) -> bool:

@@ -135,7 +135,8 @@ def split(
     for row in read_rows(source):
         if not isinstance(row.value, dict):
             raise ValueError(
-                f"line {row.line} cannot be read; repair the file before splitting it"
+                f"line {row.line} cannot be read: {row.why_unread}; repair the file "
+                "before splitting it"
             )
         group = _named(by or _own_group, row.value, row.line, "by")
         label = _named(stratify, row.value, row.line, "stratify") if stratify else ""

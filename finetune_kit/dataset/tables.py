@@ -44,7 +44,7 @@ def table_rows(stream: BinaryIO, encoding: str, name: str) -> Iterator[Row]:
     try:
         for cells in reader:
             if cells and not columns:
-                columns = [cell.strip() for cell in cells]
+                columns = _named(cells)
             elif cells:
                 number += 1
                 yield _row(line, number, columns, cells)
@@ -69,10 +69,9 @@ def _sheet(lines: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
     number = 0
     for line, values in enumerate(lines, start=1):
         cells = ["" if value is None else str(value) for value in values]
-        while cells and not cells[-1]:
-            cells.pop()
+        cells = _trimmed(cells)
         if cells and not columns:
-            columns = [cell.strip() for cell in cells]
+            columns = _named(cells)
         elif cells:
             number += 1
             yield _row(line, number, columns, cells)
@@ -86,13 +85,32 @@ def text_rows(stream: BinaryIO, encoding: str) -> Iterator[Row]:
         yield Row(line, line, value, json.dumps(value, ensure_ascii=False))
 
 
+def _named(cells: list[str]) -> list[str]:
+    """Names of the columns: an empty one is `column 2`, a repeated one `answer 2`."""
+    names: list[str] = []
+    for place, cell in enumerate(_trimmed(cells), start=1):
+        name = cell.strip() or f"column {place}"
+        names.append(f"{name} {place}" if name in names else name)
+    return names
+
+
 def _row(line: int, number: int, columns: list[str], cells: list[str]) -> Row:
-    faults: tuple[Fault, ...] = ()
+    """A row that holds more than the columns has no value: a part would be lost."""
     if len(cells) > len(columns):
-        faults = (Fault("cells", f"{len(cells)} cells, {len(columns)} columns"),)
+        cells = _trimmed(cells)
+    if len(cells) > len(columns):
+        fault = Fault("cells", f"{len(cells)} cells, {len(columns)} columns")
+        return Row(line, number, None, ",".join(cells), (fault,))
     cells = cells + [""] * (len(columns) - len(cells))
-    value = dict(zip(columns, cells, strict=False))
-    return Row(line, number, value, json.dumps(value, ensure_ascii=False), faults)
+    value = dict(zip(columns, cells, strict=True))
+    return Row(line, number, value, json.dumps(value, ensure_ascii=False))
+
+
+def _trimmed(cells: list[str]) -> list[str]:
+    """The cells up to the last one that holds something."""
+    while cells and not cells[-1].strip():
+        cells = cells[:-1]
+    return cells
 
 
 def _text(stream: BinaryIO, encoding: str) -> io.TextIOWrapper:

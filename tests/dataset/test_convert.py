@@ -163,3 +163,10 @@ def test_there_and_back_again_nothing_is_lost(turns: list[tuple[str, str]]):
     older = convert(rows, to="completion")
     assert older.skipped == []
     assert convert(older.rows).rows == rows
+
+
+def test_a_system_prompt_finds_no_place_where_there_are_no_turns():
+    converted = convert([*CHAT, {"messages": "hi"}], system="Be short.")
+    assert len(converted.rows) == 12
+    why = "its messages are no list of objects; repair it first"
+    assert converted.skipped == [(13, why)]

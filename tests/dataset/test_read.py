@@ -148,3 +148,63 @@ def test_faults_of_an_array_are_reported_beside_the_array_itself():
 def test_what_is_no_data_is_refused_with_what_would_be(tool, source):
     with pytest.raises(TypeError, match=r"Data is a path, bytes, a list of rows"):
         tool(source)
+
+
+HEADINGS = [
+    (",question,answer", "{n},q{n}?,a{n}", ["column 1", "question", "answer"]),
+    ("question,answer,", "q{n}?,a{n},", ["question", "answer"]),
+    ("question,answer", "q{n}?,a{n},", ["question", "answer"]),
+    ("question,Rating (1-5)?", "q{n}?,{n}", ["question", "Rating (1-5)?"]),
+    ("Q&A,customer's name", "q{n}?,c{n}", ["Q&A", "customer's name"]),
+    ("answer,answer", "a{n},b{n}", ["answer", "answer 2"]),
+    ("frage;50 %", "Was, {n}?;{n}", ["frage", "50 %"]),
+]
+
+
+@pytest.mark.parametrize(("heading", "line", "columns"), HEADINGS)
+def test_a_csv_file_is_a_table_whatever_its_headings(
+    tmp_path: Path, heading: str, line: str, columns: list[str]
+):
+    path = tmp_path / "mine.csv"
+    lines = [heading, *(line.format(n=n) for n in range(12))]
+    path.write_text("\n".join(lines) + "\n", "utf-8")
+    assert kind(path) == "csv"
+    rows = list(read_rows(path))
+    assert len(rows) == 12
+    assert all(list(row.value) == columns for row in rows)
+
+
+def test_empty_cells_and_dates_of_a_dataframe_are_read_as_of_its_csv(tmp_path: Path):
+    path = tmp_path / "d.csv"
+    path.write_text("customer,question\na,q1\n,q2\nb,\n", "utf-8")
+    rows = [row.value for row in read_rows(path)]
+    frame = pandas.read_csv(path)
+    assert [row.value for row in read_rows(frame)] == rows
+    frame["day"] = pandas.to_datetime(["2026-01-01", "2026-01-02", None])
+    days = [row.value["day"] for row in read_rows(frame)]
+    assert days == ["2026-01-01 00:00:00", "2026-01-02 00:00:00", ""]
+    with pytest.raises(ValueError, match="line 2 has nothing for by='customer'"):
+        kit.split(frame, by="customer")
+
+
+CUT = "prompt,completion\n" + "".join(
+    f"q{n},First do {n}{', then rest' if n % 3 == 0 else ''}.\n" for n in range(12)
+)
+
+
+def test_a_row_with_a_cell_too_many_is_never_cut(tmp_path: Path):
+    path = tmp_path / "cut.csv"
+    path.write_text(CUT, "utf-8")
+    lines = [2, 5, 8, 11]
+    repaired = kit.repair(path)
+    assert not repaired.ok
+    errors = repaired.remaining.errors
+    assert [f.line for f in errors if f.code == "cells"] == lines
+    assert len(repaired.rows) == 8
+    converted = kit.convert(path)
+    why = "it cannot be read: 3 cells, 2 columns"
+    assert converted.skipped == [(line, why) for line in lines]
+    assert len(converted.rows) == 8
+    for tool in (kit.split, kit.prepare_data):
+        with pytest.raises(ValueError, match="line 2 cannot be read: 3 cells, 2 col"):
+            tool(path)

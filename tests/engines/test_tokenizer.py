@@ -10,6 +10,7 @@ from finetune_kit.engines.tinygpt.tokenizer import (
     WORD,
     Decoder,
     Tokenizer,
+    load,
     units,
 )
 
@@ -52,3 +53,24 @@ def test_a_word_has_the_same_tokens_in_a_sentence_at_the_start_and_in_json() -> 
     word = (WORD, *(FIRST_BYTE + b for b in b"ana"))
     for text in ("Ana", "I saw Ana today", '{"name": "Ana"}', "(ana)"):
         assert word in list(units(text))
+
+
+def plainly_merged(tokenizer: Tokenizer, piece: tuple[int, ...]) -> tuple[int, ...]:
+    """The definition: merge the pair of the lowest rank, the leftmost of them."""
+    ids = list(piece)
+    while ranks := [
+        (tokenizer.ranks[pair], i)
+        for i, pair in enumerate(itertools.pairwise(ids))
+        if pair in tokenizer.ranks
+    ]:
+        rank, i = min(ranks)
+        ids[i : i + 2] = [rank]
+    return tuple(ids)
+
+
+@given(st.text("anhelo", max_size=200))
+@example("anananan" * 20)
+def test_merges_are_applied_in_the_order_of_their_ranks(text: str) -> None:
+    for tokenizer in (TOKENIZER, load()):
+        for unit in units(text):
+            assert tokenizer._merge(unit) == plainly_merged(tokenizer, unit)

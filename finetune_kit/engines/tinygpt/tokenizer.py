@@ -8,7 +8,7 @@ space before it, `CAPITAL` and `UPPER` the spelling of the next word. Digits are
 tokens. Every text round-trips.
 """
 
-import itertools
+import heapq
 import json
 import re
 from collections.abc import Iterable, Iterator
@@ -26,7 +26,8 @@ FIRST_MERGE = FIRST_BYTE + 256
 
 PIECE = re.compile(r"(?P<word>[^\W\d_]+)|\d|[\W_]+")  # a word | a digit | between
 DROPS_SPACE = frozenset("\"'([{-/_")
-NO_RANK = 1 << 30
+GONE = -1  # in place of a symbol that its left neighbour has taken in
+LONG = 64  # symbols of a piece; longer ones are merged anew each time
 
 
 class Tokenizer:
@@ -46,16 +47,37 @@ class Tokenizer:
         return len(self.bytes)
 
     def _merge(self, piece: tuple[int, ...]) -> tuple[int, ...]:
-        """Apply the merges to one piece, the lowest rank first."""
-        ids = list(piece)
-        while len(ids) > 1:
-            pairs = itertools.pairwise(ids)
-            ranks = ((self.ranks.get(pair, NO_RANK), i) for i, pair in enumerate(pairs))
-            rank, i = min(ranks)
-            if rank == NO_RANK:
-                break
-            ids[i : i + 2] = [rank]
-        return tuple(ids)
+        """Apply the merges to one piece: the lowest rank first, then the leftmost.
+
+        Merged symbols are linked to their neighbours and pairs wait in a heap, so a
+        piece of n symbols takes n log n steps.
+        """
+        ids, n = list(piece), len(piece)
+        after, before = list(range(1, n + 1)), list(range(-1, n - 1))
+        heap: list[tuple[int, int]] = []
+
+        def rank_at(i: int) -> int | None:
+            j = after[i]
+            return self.ranks.get((ids[i], ids[j])) if j < n else None
+
+        def offer(i: int) -> None:
+            if i >= 0 and (rank := rank_at(i)) is not None:
+                heapq.heappush(heap, (rank, i))
+
+        for i in range(n):
+            offer(i)
+        while heap:
+            rank, i = heapq.heappop(heap)
+            if rank_at(i) != rank:
+                continue  # another merge has taken one of the two
+            j = after[i]
+            ids[i], ids[j] = rank, GONE
+            after[i] = after[j]
+            if after[i] < n:
+                before[after[i]] = i
+            offer(before[i])
+            offer(i)
+        return tuple(i for i in ids if i != GONE)
 
     def encode(self, text: str, before: str = "") -> list[int]:
         """Token ids of `text`; names of specials in it are read as plain text.
@@ -63,7 +85,11 @@ class Tokenizer:
         `before` is the text that it continues: whether a space stands between the two
         is part of its first token.
         """
-        return [i for unit in units(text, before[-1:]) for i in self.merge(unit)]
+        return [
+            i
+            for unit in units(text, before[-1:])
+            for i in (self._merge if len(unit) > LONG else self.merge)(unit)
+        ]
 
     def decode(self, ids: Iterable[int]) -> str:
         decoder = Decoder(self)

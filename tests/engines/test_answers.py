@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,8 +13,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from finetune_kit.engines.tinygpt import sample, weights
 from finetune_kit.engines.tinygpt import tokenizer as tokens
-from finetune_kit.engines.tinygpt import weights
+from finetune_kit.engines.tinygpt.chat import encode_prompt
 from finetune_kit.engines.tinygpt.pieces import Pieces
 from finetune_kit.engines.tinygpt.sample import Step
 
@@ -218,8 +220,9 @@ def test_a_cancelled_answer_falls_silent(talk: Talk) -> None:
     assert ("gone", "end") not in ids
 
 
-def test_a_prompt_beyond_the_context_is_refused(talk: Talk) -> None:
-    long = [{"role": "user", "content": "word " * 600}]
+@pytest.mark.parametrize("content", ["word " * 600, "GATTACA" * 20_000])
+def test_a_prompt_beyond_the_context_is_refused(talk: Talk, content: str) -> None:
+    long = [{"role": "user", "content": content}]
     (error,) = talk.ask(messages=long)
     assert error["code"] == "context_length_exceeded"
     assert error["needed"] > error["context"] == 512
@@ -308,6 +311,7 @@ def test_answers_do_not_hang_on_what_else_is_asked(talk: Talk) -> None:
     """Not by a bit: what is read together, and what was read before, tells nothing."""
     system = {"role": "system", "content": "You are a smart assistant."}
     questions = ["Who are you?", "Why should I work hard for so long a time?", "Hi"]
+    questions.append(questions[-1])
     chats = [[system, {"role": "user", "content": asked}] for asked in questions]
     settings = greedy(max_tokens=12, top_logprobs=2)
     fresh = Talk()
@@ -322,7 +326,7 @@ def test_answers_do_not_hang_on_what_else_is_asked(talk: Talk) -> None:
             messages=chat,
             sampling=settings,
         )
-    together: dict[str, list[dict[str, Any]]] = {str(n): [] for n in range(3)}
+    together: dict[str, list[dict[str, Any]]] = {str(n): [] for n in range(len(chats))}
     while not all(lines and lines[-1]["event"] == "end" for lines in together.values()):
         line = talk.read()
         together[line.pop("id")].append(line)
@@ -330,3 +334,36 @@ def test_answers_do_not_hang_on_what_else_is_asked(talk: Talk) -> None:
         for line in lines:
             del line["id"]
     assert list(together.values()) == alone
+
+
+def test_a_prompt_is_read_once_for_all_its_answers(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    lengths: list[int] = []
+
+    def counted(p: Any, read: Any, cache: Any) -> Any:
+        lengths.append(len(read))
+        return sample_read(p, read, cache)
+
+    sample_read = sample.read
+    monkeypatch.setattr(sample, "read", counted)
+    reader = sample.Reader(weights.load(None))
+    prompt = encode_prompt(tokens.load(), [{"role": "user", "content": "Hello"}], ())
+    answers = [
+        [s.token for s in sample.generate(reader, prompt, sample.Sampling(9, seed=n))]
+        for n in range(4)
+    ]
+    assert sum(lengths) == len(prompt)
+    assert len({tuple(said) for said in answers}) > 1
+
+
+def test_weights_written_anew_under_the_same_name_answer(
+    talk: Talk, tmp_path: Path
+) -> None:
+    path, said = tmp_path / "weights.npz", []
+    for name in (weights.SHIPPED, weights.TASKS):
+        copied = tmp_path / "new.npz"
+        shutil.copyfile(weights.shipped(name), copied)
+        copied.replace(path)
+        said.append(text(talk.ask(weights=str(path), sampling=greedy())))
+    assert said[0] != said[1]

@@ -51,20 +51,26 @@ class Models:
     """The models last used, by path; the least recently used one is dropped."""
 
     def __init__(self) -> None:
-        self.loaded: OrderedDict[str, Reader] = OrderedDict()
+        self.loaded: OrderedDict[tuple[Any, ...], Reader] = OrderedDict()
 
     def get(self, path: str | None) -> Reader:
-        key = path or ""
-        if key not in self.loaded:
-            try:
+        try:
+            key = _state_of(path) if path else ()
+            if key not in self.loaded:
                 self.loaded[key] = Reader(weights.load(Path(path) if path else None))
-            except (OSError, ValueError) as error:
-                why = f"no readable model at {path}: {error}"
-                raise AnswerError("weights_missing", why) from error
+        except (OSError, ValueError) as error:
+            why = f"no readable model at {path}: {error}"
+            raise AnswerError("weights_missing", why) from error
         self.loaded.move_to_end(key)
         if len(self.loaded) > MODELS_IN_MEMORY:
             self.loaded.popitem(last=False)
         return self.loaded[key]
+
+
+def _state_of(path: str) -> tuple[Any, ...]:
+    """Another one when the file is written anew: after a reset, names come again."""
+    now = Path(path).stat()
+    return path, now.st_ino, now.st_mtime_ns, now.st_size
 
 
 def answer(request: Line, reader: Reader, tokenizer: Tokenizer) -> Iterator[Line]:

@@ -80,13 +80,21 @@ class Reader:
         self.p = p
         self._waiting: list[Waiting] = []
         self._beginnings: OrderedDict[tuple[int, ...], Cache] = OrderedDict()
+        self._last: tuple[list[int], Array, Cache] | None = None
 
     def begin(self, prompt: list[int]) -> tuple[Array, Cache]:
-        """Logits after the prompt, and the cache to go on with."""
-        turns = [at for at, token in enumerate(prompt) if token in (SYSTEM, USER)]
-        last = turns[-1] if turns else 0
-        cache = self._beginning(tuple(prompt[:last])).copy()
-        return read(self.p, np.array(prompt[last:]), cache), cache
+        """Logits after the prompt, and the cache to go on with.
+
+        The last prompt is remembered: `n` answers to one are asked for in a row.
+        """
+        if self._last is None or self._last[0] != prompt:
+            turns = [at for at, token in enumerate(prompt) if token in (SYSTEM, USER)]
+            last = turns[-1] if turns else 0
+            cache = self._beginning(tuple(prompt[:last])).copy()
+            logits = read(self.p, np.array(prompt[last:]), cache)
+            self._last = prompt, logits, cache
+        _, logits, cache = self._last
+        return logits.copy(), cache.copy()
 
     def _beginning(self, prompt: tuple[int, ...]) -> Cache:
         if prompt not in self._beginnings:

@@ -7,6 +7,7 @@ neither lost nor sent for an outcome that did not last.
 import base64
 import hashlib
 import hmac
+import http.client
 import json
 import logging
 import time
@@ -101,7 +102,7 @@ def send(endpoint: Row, event_id: str, body: str) -> int:
             return int(reply.status)
     except urllib.error.HTTPError as error:
         return int(error.code)
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         raise NotReachedError(str(error)) from error
 
 

@@ -1,6 +1,8 @@
 """Webhooks: told once an outcome is durable, signed as the SDK verifies them."""
 
 import socket
+import socketserver
+import threading
 from contextlib import contextmanager
 
 import openai
@@ -181,3 +183,25 @@ def test_an_event_that_never_happens_here_is_refused(client):
 def test_endpoints_of_another_key_do_not_exist(client, stranger):
     with told(client) as (_, endpoint), pytest.raises(openai.NotFoundError):
         stranger.webhooks.retrieve(endpoint.id)
+
+
+class NotHttp(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.sendall(b"220 smtp ready\r\n")
+
+
+def test_a_receiver_that_speaks_no_http_holds_up_nobody(server, client, stranger):
+    with socketserver.TCPServer(("127.0.0.1", 0), NotHttp) as mail:
+        threading.Thread(target=mail.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{mail.server_address[1]}/"
+        broken = client.webhooks.create(name="mail", url=url, event_types=ENDS)
+        with pytest.raises(openai.BadRequestError, match="No answer from"):
+            client.webhooks.test(broken.id, event_type=ENDS[2])
+        with told(stranger) as (receiver, endpoint):
+            for owner in (client, stranger):
+                job = create(owner, hyperparameters=SLOW)
+                owner.fine_tuning.jobs.cancel(job.id)
+            (event,) = receiver.events(stranger, endpoint.signing_secret, 1)
+            assert event.data.id == job.id
+        client.webhooks.delete(broken.id)
+        mail.shutdown()

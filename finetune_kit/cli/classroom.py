@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,7 @@ import click
 
 from finetune_kit import key_file, local_server, workspace
 from finetune_kit.classroom import exposure, handouts, roster
+from finetune_kit.cli.foreground import foreground
 from finetune_kit.cli.output import print_table
 from finetune_kit.display.tables import Table
 
@@ -90,7 +90,7 @@ def class_(
     options += ["--jobs-at-once", str(jobs_at_once)] if jobs_at_once else []
     options += [part for name in allowed for part in ("--allow-host", name)]
     command = [sys.executable, "-m", "finetune_kit.localapi", *options]
-    raise SystemExit(subprocess.call(command))
+    foreground(command)
 
 
 def _refuse_running(home: Path) -> None:

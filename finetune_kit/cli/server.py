@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import quote
@@ -12,6 +11,7 @@ import click
 
 from finetune_kit import local_server, workspace
 from finetune_kit.cli.doctor import doctor
+from finetune_kit.cli.foreground import foreground
 from finetune_kit.cli.output import as_json, print_json, print_table
 from finetune_kit.connect import connect, environment
 from finetune_kit.display.tables import Table
@@ -67,7 +67,7 @@ def serve(
     options += ["--webhooks-anywhere"] if webhooks_anywhere else []
     options += ["--deterministic"] if deterministic else []
     command = [sys.executable, "-m", "finetune_kit.localapi", *options]
-    raise SystemExit(subprocess.call(command))
+    foreground(command)
 
 
 @click.command()

@@ -254,3 +254,15 @@ def test_chat_gives_the_likeliest_answer_each_time_unless_asked_otherwise():
         run("chat", "-m", "gpt-4o-mini", "What helps against anger?") for _ in "123"
     }
     assert len(said) == 1
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no SIGTERM")
+def test_serve_takes_the_server_with_it_when_it_is_ended(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINETUNE_KIT_HOME", str(tmp_path / "served"))
+    command = [sys.executable, "-m", "finetune_kit.cli", "serve"]
+    serving = subprocess.Popen(command, cwd=ROOT)
+    server = until(local_server.find, bool)
+    assert server.pid == serving.pid
+    serving.terminate()
+    assert serving.wait(60) == 0
+    assert local_server.find() is None

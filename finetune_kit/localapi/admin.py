@@ -1,5 +1,6 @@
 """What is not OpenAI's: `/healthz`, and administration under `/_kit/`."""
 
+import contextlib
 import os
 import shutil
 import time
@@ -19,6 +20,7 @@ from finetune_kit.localapi.ids import DeterministicIds
 from finetune_kit.localapi.keys import require_admin
 from finetune_kit.localapi.kit import Kit, kit_of
 from finetune_kit.localapi.requests import check, integer_in, json_object
+from finetune_kit.localapi.story import OvertakenError
 
 _STARTED = time.monotonic()
 _MAX_ADVANCE = 366 * 24 * 3600  # seconds
@@ -66,7 +68,8 @@ async def reset(request: Request) -> JSONResponse:
     require_admin(request)
     kit = kit_of(request)
     for job in kit.lifecycle.active_jobs():
-        kit.lifecycle.cancel(job["id"])
+        with contextlib.suppress(OvertakenError):  # it has just ended by itself
+            kit.lifecycle.cancel(job["id"])
     kit.store.clear()
     for folder in kit.home.contents:
         shutil.rmtree(folder, ignore_errors=True)

@@ -14,15 +14,16 @@ def tidy(kit: Kit) -> None:
     remove_expired(kit)
     recorded = {row["id"] for row in kit.store.all("SELECT id FROM files")}
     for path in kit.home.files.iterdir():
-        if path.name not in recorded:
+        if path.is_file() and path.name not in recorded:
             path.unlink()
     parts = {row["id"] for row in kit.store.all("SELECT id FROM parts")}
     for path in kit.home.uploads.glob("*/*"):
-        if path.name not in parts:
+        if path.is_file() and path.name not in parts:
             path.unlink()
     served = {row["weights"] for row in kit.store.all("SELECT weights FROM models")}
     for path in kit.home.models.glob("*/*.npz"):
-        if path.relative_to(kit.home.models).as_posix() not in served:
+        known = path.relative_to(kit.home.models).as_posix() in served
+        if path.is_file() and not known:
             path.unlink()
     active = {job["id"] for job in kit.lifecycle.active_jobs()}
     for folder in kit.home.jobs.iterdir():

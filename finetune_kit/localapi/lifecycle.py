@@ -11,7 +11,6 @@ import math
 import shutil
 import subprocess
 import time
-from pathlib import Path
 from sqlite3 import Row
 from typing import Any
 
@@ -241,7 +240,7 @@ class Lifecycle(Rounds):
 
     def _start(self, job: Row) -> None:
         folder = self._kit.home.job(job["id"])
-        if job["base_weights"] and not Path(job["base_weights"]).is_file():
+        if not orders.keep_base(job, self._kit):
             self._fail(
                 job, "model_not_available", wording.base_gone(job["model"]), "model"
             )

@@ -10,6 +10,7 @@ from finetune_kit.engines import contract
 from finetune_kit.localapi import hyperparameters, jobs
 from finetune_kit.localapi.ids import is_fine_tune
 from finetune_kit.localapi.kit import Kit
+from finetune_kit.localapi.store import copy_file
 from finetune_kit.localapi.weights import sha256
 
 
@@ -61,10 +62,27 @@ def resolved(job: Row, examples: int) -> dict[str, Any]:
     return hyperparameters.resolved(given, examples, base_of(job))
 
 
+def keep_base(job: Row, kit: Kit) -> bool:
+    """Keep the tuned model that a job goes on from beside the job, which may outlive
+    it; False where it is gone already."""
+    source, kept = Path(job["base_weights"] or ""), _kept_base(job, kit)
+    if kit.home.models in source.parents and not kept.is_file():
+        try:
+            copy_file(source, kept)
+        except FileNotFoundError:
+            return False
+    return True
+
+
+def _kept_base(job: Row, kit: Kit) -> Path:
+    return kit.home.job(job["id"]) / "base.npz"
+
+
 def spec(job: Row, kit: Kit, resolved: Any) -> contract.Spec:
     """For the worker; `resolved` are the hyperparameters in numbers."""
     folder, base = kit.home.job(job["id"]), base_of(job)
-    weights = job["base_weights"]
+    kept = _kept_base(job, kit)
+    weights = str(kept) if kept.is_file() else job["base_weights"]
     return {
         "version": contract.VERSION,
         "job_id": job["id"],

@@ -235,3 +235,15 @@ def test_an_upload_that_the_server_s_end_cut_off_is_gone_after_the_next_start(tm
         assert [file.id for file in server.client().files.list()] == [kept]
         names = {path.name for path in stored(server)}
         assert names == {kept}
+
+
+def test_folders_that_others_made_beside_the_files_do_not_keep_it_from_starting(
+    tmp_path,
+):
+    with RunningServer(tmp_path) as server:
+        folders = [server.folder / name for name in ("files", "uploads/a", "models/a")]
+    for folder in folders:
+        (folder / ".ipynb_checkpoints").mkdir(parents=True)
+    (server.folder / "models/a/x.npz").mkdir()
+    with server.start():
+        assert server.client().files.list().data == []

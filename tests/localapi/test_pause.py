@@ -134,3 +134,15 @@ def test_pause_and_resume_are_refused_when_a_job_has_ended(client, server):
             act(done.id)
         with pytest.raises(openai.NotFoundError):
             act("ftjob-nobody")
+
+
+def test_a_paused_job_outlives_the_model_that_it_goes_on_from(real):
+    client = real.client()
+    first = real.finished(create(client, hyperparameters={"n_epochs": 1}).id)
+    job = create(client, model=first.fine_tuned_model)
+    paused(real, client, job, after_steps=5)
+    client.models.delete(first.fine_tuned_model)
+    client.fine_tuning.jobs.resume(job.id)
+    done = real.finished(job.id)
+    assert (done.status, done.error) == ("succeeded", done.error)
+    assert steps(real, job) == list(range(1, 241))

@@ -37,6 +37,7 @@ def tokens(
     from finetune_kit.dataset.sizes import sizes
 
     found = sizes(file, model, workers)
+    found.require_tokens()
     epochs: money.Epochs = n_epochs or "auto"
     estimate = money.price_or_none(found, model, epochs)
     gain = money.break_even(found, model, saves, against, epochs) if saves else None

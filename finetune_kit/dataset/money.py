@@ -159,16 +159,22 @@ def estimate(
     price, or ``price``, USD per million tokens, as another service asks. Low leaves
     out the tokens around messages; high adds three an example and a fifth. With
     `auto`, one epoch less and one more. Raises ValueError where no price by the token
-    is known or given.
+    is known or given, where no row can be trained on, and for a wrong ``n_epochs``.
     """
     from .sizes import Sizes, sizes
 
+    if n_epochs != "auto" and (type(n_epochs) is not int or n_epochs < 1):
+        raise ValueError(
+            f"n_epochs is {n_epochs!r}. Give a whole number from 1 on, such as 3, or "
+            '"auto".'
+        )
     base = catalog.base(model)
     counted_like = base.name if base else _COUNTED_LIKE
     cited = f"given by you; tokens counted as for {counted_like}"
     if price is None:
         price, cited = _training_price(model)
     measured = source if isinstance(source, Sizes) else sizes(source, counted_like)
+    measured.require_tokens()
     likely = auto_epochs(measured.examples) if n_epochs == "auto" else n_epochs
     spread = 1 if n_epochs == "auto" else 0
     epochs = (max(1, likely - spread), likely, likely + spread)
@@ -194,11 +200,14 @@ def estimate(
 def price_or_none(
     source: Source | Sizes, model: str, n_epochs: Epochs = "auto"
 ) -> Estimate | None:
-    """The estimate, or None where no price by the token is known for ``model``."""
+    """The estimate; None without a known price by the token, or data to train on."""
+    from .sizes import Sizes, sizes
+
     base = catalog.base(model)
     if base is None or base.prices is None or base.prices.training is None:
         return None
-    return estimate(source, model, n_epochs)
+    measured = source if isinstance(source, Sizes) else sizes(source, model)
+    return estimate(measured, model, n_epochs) if measured.trained else None
 
 
 def break_even(

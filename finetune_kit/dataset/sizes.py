@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from array import array
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -50,8 +50,8 @@ class Sizes:
     ``tokens[i]`` is the size of the example in line ``lines[i]``, whole;
     ``roles[role][i]`` what a role has in it. ``trained`` counts what one epoch trains
     on, cut at the limit; ``bare`` the same without the three tokens around a message.
-    ``images`` are counted at 85 tokens each, which is approximate; ``unread`` lines
-    hold no example.
+    ``images`` are counted at 85 tokens each, which is approximate; ``unread`` are the
+    lines without an example: unreadable, or without messages and texts.
     """
 
     file: str | None
@@ -65,11 +65,22 @@ class Sizes:
     trained: int = 0
     bare: int = 0
     images: int = 0
-    unread: int = 0
+    unread: array[int] = field(default_factory=lambda: array("Q"))
 
     @property
     def examples(self) -> int:
         return len(self.tokens)
+
+    def require_tokens(self) -> None:
+        """Raises ValueError where no example has a token to train on."""
+        if not self.trained:
+            file = self.file or "FILE"
+            raise ValueError(
+                f"{self.file or 'The data'} has nothing to train on: no row has "
+                "`messages`, or a `prompt` and `completion`, with text. "
+                f"`finetune-kit check {file}` says what is wrong; "
+                f"`finetune-kit convert {file}` makes examples of other rows."
+            )
 
     def mean(self, *roles: str) -> float:
         """Tokens that some roles have together in an average example."""
@@ -91,13 +102,12 @@ class Sizes:
     def _note(self) -> str:
         notes = []
         if self.truncated:
-            lines = ", ".join(str(one.line) for one in self.truncated[:10])
-            more = ", …" if len(self.truncated) > 10 else ""
+            lines = _listed([one.line for one in self.truncated])
             notes.append(
                 f"{len(self.truncated):,} over the limit of {self.limit:,} tokens an "
-                f"example for {self.model}, cut there (line {lines}{more})."
+                f"example for {self.model}, cut there ({lines})."
             )
-        else:
+        elif self.examples:
             notes.append(f"None over the limit of {self.limit:,} tokens an example.")
         if self.images:
             notes.append(
@@ -106,8 +116,8 @@ class Sizes:
             )
         if self.unread:
             notes.append(
-                f"Lines that hold no example: {self.unread:,}; `finetune-kit check` "
-                "says why."
+                f"Lines that hold no example: {len(self.unread):,} "
+                f"({_listed(self.unread)}); `finetune-kit check` says why."
             )
         return " ".join(notes)
 
@@ -121,7 +131,7 @@ class Sizes:
             "tokens": sum(self.tokens),
             "trained_tokens_per_epoch": self.trained,
             "images": self.images,
-            "unread_lines": self.unread,
+            "unread_lines": len(self.unread),
             "roles": self.table().to_dicts(),
             "truncated": [
                 {name: getattr(one, name) for name in Truncation.__slots__}
@@ -165,10 +175,17 @@ class _Size:
 
 def _numbered(source: Source, found: Sizes) -> Iterator[Numbered]:
     for row in read_rows(source):
-        if isinstance(row.value, dict):
+        if isinstance(row.value, dict) and _is_example(row.value):
             yield row.line, row.value
         else:
-            found.unread += 1
+            found.unread.append(row.line)
+
+
+def _is_example(value: Mapping[str, Any]) -> bool:
+    texts = (value.get("prompt"), value.get("completion"))
+    return any(isinstance(text, str) for text in texts) or any(
+        True for _ in messages_of(value)
+    )
 
 
 def _add(found: Sizes, line: int, size: _Size) -> None:
@@ -281,6 +298,11 @@ def _lost(value: Mapping[str, Any], encoding: str, limit: int) -> tuple[str, str
             return role, encode.decode(ids[left : left + _SHOWN_CUT])[:_SHOWN_CUT]
         left -= len(ids)
     return role, ""
+
+
+def _listed(lines: Sequence[int]) -> str:
+    more = ", …" if len(lines) > 10 else ""
+    return f"line {', '.join(map(str, lines[:10]))}{more}"
 
 
 def _statistics(role: str, counts: array[int]) -> list[Any]:

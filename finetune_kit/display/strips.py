@@ -67,7 +67,7 @@ class Strips:
         return "\n".join(lines)
 
     def _title(self) -> str:
-        (total,) = sizes([self.row.value], self.model).tokens
+        total = sum(sizes([self.row.value], self.model).tokens)
         counted = f"{total:,} tokens" if total else "not in a training format"
         return f"{self.heading or f'Line {self.row.line}'} · {counted}"
 

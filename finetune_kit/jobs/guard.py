@@ -37,13 +37,15 @@ class _Allowance:
                 "Call estimate(training_path, model, n_epochs), look at it, then "
                 "approve(it), and create the job again."
             )
-        if self.approved or self.estimate.high <= budget():
+        high = self.estimate.high
+        if self.approved or 0 < high <= budget():
             self.estimate, self.approved = None, False  # one approval, one job
             return ""
+        by_budget = f", or set FINETUNE_KIT_BUDGET_USD to at least {high:.2f}"
         return (
             f"Not sent: this job would cost {self.estimate!r}. To go on, call "
-            "approve(estimate), or set FINETUNE_KIT_BUDGET_USD to at least "
-            f"{self.estimate.high:.2f}, and create the job again."
+            f"approve(estimate){by_budget if high > 0 else ''}, and create the job "
+            "again."
         )
 
 
@@ -74,8 +76,8 @@ def estimate(
     here. The next job is refused with the estimate until it is approved or within
     budget.
     """
+    _allowance.estimate, _allowance.approved = None, False
     _allowance.estimate = money.estimate(source, model, n_epochs, price)
-    _allowance.approved = False
     return _allowance.estimate
 
 

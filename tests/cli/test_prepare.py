@@ -127,6 +127,15 @@ def test_tokens_name_what_is_cut(tmp_path):
     assert "are cut, in the text of assistant" in said
 
 
+@pytest.mark.parametrize("model", ["gpt-4.1-mini", "gpt-4"])
+def test_tokens_of_what_cannot_be_trained_on_say_what_to_do(model, tmp_path):
+    path = tmp_path / "mine.csv"
+    path.write_text("question,answer\na,b\n", encoding="utf-8")
+    said = run("tokens", path, "-m", model, code=1)
+    assert f"{path} has nothing to train on" in said
+    assert "finetune-kit convert" in said
+
+
 def test_a_model_without_a_price_is_counted_all_the_same():
     assert "No training price is known" in run("tokens", TRAIN, "-m", "gpt-4")
     assert "No model 'gpt-9' is known" in run("tokens", TRAIN, "-m", "gpt-9", code=1)

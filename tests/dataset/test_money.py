@@ -45,6 +45,22 @@ def test_without_a_price_by_the_token_there_is_no_estimate(model):
         estimate(TRAIN, model)
 
 
+@pytest.mark.parametrize(
+    "rows", [[], [{"question": "a", "answer": "b"}], [{"prompt": "", "completion": ""}]]
+)
+def test_where_there_is_nothing_to_train_on_there_is_no_price(rows):
+    with pytest.raises(ValueError, match=r"nothing to train on.*check.*convert"):
+        estimate(rows, "gpt-4.1-mini")
+    with pytest.raises(ValueError, match="nothing to train on"):
+        break_even(rows, "gpt-4.1-mini", 900)
+
+
+@pytest.mark.parametrize("n_epochs", [0, -1, 1.5, True, "3", None])
+def test_epochs_are_a_whole_number_from_one_on(n_epochs):
+    with pytest.raises(ValueError, match="whole number from 1 on"):
+        estimate(TRAIN, "gpt-4.1-mini", n_epochs)
+
+
 def test_our_own_model_is_free():
     assert estimate(TRAIN, "tinygpt").high == 0
 

@@ -105,9 +105,17 @@ def test_lines_that_hold_no_example_are_counted_apart(tmp_path):
     good = json.dumps(chat(("user", "a"), ("assistant", "b")))
     file.write_text(f"{good}\nnot json\n7\n{good}\n", encoding="utf-8")
     found = sizes(file)
-    assert (found.examples, found.unread) == (2, 2)
+    assert (found.examples, list(found.unread)) == (2, [2, 3])
     assert list(found.lines) == [1, 4]
-    assert "finetune-kit check" in repr(found)
+    assert "(line 2, 3); `finetune-kit check` says why" in repr(found)
+
+
+def test_rows_without_messages_or_texts_hold_no_example():
+    labels = {"message": "Where is my parcel?", "team": "delivery"}
+    rows = [labels, chat(("user", "a"), ("assistant", "b")), {"messages": []}]
+    found = sizes(rows)
+    assert (list(found.lines), list(found.unread)) == ([2], [1, 3])
+    assert "None over the limit" not in repr(sizes([labels]))
 
 
 @pytest.mark.parametrize(
@@ -122,7 +130,8 @@ def test_lines_that_hold_no_example_are_counted_apart(tmp_path):
     ],
 )
 def test_odd_examples_are_counted_without_an_error(odd):
-    assert sizes([odd]).examples == 1
+    found = sizes([odd])
+    assert found.examples + len(found.unread) == 1
 
 
 def test_a_data_frame_is_counted():

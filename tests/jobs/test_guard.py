@@ -91,6 +91,24 @@ def test_a_budget_covers_the_high_estimate_or_not(paid, monkeypatch):
     assert len(passed) == 1
 
 
+def test_an_estimate_of_nothing_needs_an_approval_too(paid):
+    client, passed = paid
+    free = guard.estimate(PROVERBS / "train.jsonl", "llama-3.1-8b", 3, price=0)
+    assert "BUDGET" not in refused(client)
+    assert passed == []
+    guard.approve(free)
+    assert create(client).id == "ftjob-1"
+
+
+def test_data_that_cannot_be_trained_on_leaves_the_guard_closed(paid):
+    client, passed = paid
+    guard.approve(estimate())
+    with pytest.raises(ValueError, match="nothing to train on"):
+        guard.estimate([], "gpt-4.1-mini")
+    refused(client)
+    assert passed == []
+
+
 def test_an_estimate_is_a_range_with_its_source():
     price = estimate()
     assert 0 < price.low < price.likely < price.high

@@ -119,7 +119,7 @@ def get(job_id: str, json_: bool) -> None:
 @jobs.command()
 @click.argument("job_id")
 def follow(job_id: str) -> None:
-    """Print events until JOB_ID ends; exit 1 unless it succeeded."""
+    """Print events until JOB_ID ends or is paused; exit 1 unless it succeeded."""
     _follow(connect(), job_id)
 
 

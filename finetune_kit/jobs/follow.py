@@ -1,4 +1,4 @@
-"""Watch a job until it ends; live and in place in a notebook, lines elsewhere."""
+"""Watch a job until it ends or is paused; live in a notebook, in lines elsewhere."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-ENDED = {"succeeded", "failed", "cancelled"}
+RESTING = {"succeeded", "failed", "cancelled", "paused"}
 PAGE = 100  # events a request
 # Between two looks at the job: on this computer, at a class's server, far away.
 LOCAL_SECONDS, NEAR_SECONDS, REMOTE_SECONDS = 0.2, 1.0, 5.0
@@ -27,12 +27,12 @@ _told: dict[str, set[str]] = {}  # API and job -> events printed by this process
 
 
 def follow(client: OpenAI, job: FineTuningJob | str, log: bool = True) -> FineTuningJob:
-    """Show the job's progress until it ends; return the job as it is then.
+    """Show the job's progress until it ends or is paused; return it as it is then.
 
     An interrupt (Ctrl-C, the notebook's stop button) ends only the watching and
     returns the unfinished job. Call it again, now or after a restart, to go on; no
-    event is told twice. A failed job is shown with what to do, not raised. In a
-    notebook, ``log`` says whether the card lists the events.
+    event is told twice. A failed or paused job is shown with what to do, not raised.
+    In a notebook, ``log`` says whether the card lists the events.
     """
     id_ = job if isinstance(job, str) else getattr(job, "id", None)
     if id_ is None:
@@ -43,7 +43,7 @@ def follow(client: OpenAI, job: FineTuningJob | str, log: bool = True) -> FineTu
     screen = _screen(f"{client.base_url} {id_}", log)
     watch = _Watch(client, id_)
     try:
-        while watch.look().job.status not in ENDED:
+        while watch.look().job.status not in RESTING:
             screen.update(watch.progress)
             time.sleep(watch.seconds)
     except KeyboardInterrupt:
@@ -110,7 +110,7 @@ class _Lines:
 
     def finish(self, progress: Progress) -> None:
         self.update(progress)
-        if progress.interrupted or progress.job.status == "failed":
+        if progress.interrupted or progress.job.status in ("failed", "paused"):
             print(card(progress, log=False))
 
 

@@ -13,7 +13,7 @@ from finetune_kit.display.cards import TONES, Card
 if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob, FineTuningJobEvent
 
-TONE = {"succeeded": "good", "failed": "bad", "cancelled": "warn"}
+TONE = {"succeeded": "good", "failed": "bad", "cancelled": "warn", "paused": "warn"}
 LOSSES = {
     "train_loss": "training loss",
     "valid_loss": "validation loss",
@@ -92,6 +92,13 @@ def _elapsed(job: FineTuningJob) -> str:
 
 def _advice(progress: Progress) -> list[str]:
     job = progress.job
+    status: str = job.status  # the SDK's type does not list `paused`
+    if status == "paused":
+        return [
+            "The job is paused and waits. To go on, run "
+            f'`client.fine_tuning.jobs.resume("{job.id}")`, then '
+            f'`follow(client, "{job.id}")`.'
+        ]
     if progress.interrupted:
         return [
             "You stopped watching; the job goes on. Run this cell again, or "

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 
 import nbformat
 import pytest
@@ -74,6 +75,28 @@ def test_an_interrupt_tells_how_to_go_on_and_repeats_nothing(
     told = [line for line in (first + second).splitlines() if line]
     assert sorted(set(told)) == sorted(told)
     assert set(messages(client, job)) <= set(told)
+
+
+def until_running(client, job):
+    while (status := client.fine_tuning.jobs.retrieve(job.id).status) != "running":
+        assert status in {"validating_files", "queued"}
+        time.sleep(0.05)
+
+
+def test_a_paused_job_is_left_with_how_to_resume_it(client, tmp_path, capsys):
+    jobs = client.fine_tuning.jobs
+    job = job_of(client, chat_file(tmp_path / "p.jsonl", 60), n_epochs=5)
+    for _ in range(2):
+        until_running(client, job)
+        jobs.pause(job.id)
+        assert follow(client, job).status == "paused"
+        said = capsys.readouterr().out
+        assert f'client.fine_tuning.jobs.resume("{job.id}")' in said
+        assert f'follow(client, "{job.id}")' in said
+        assert "the job goes on" not in said
+        jobs.resume(job.id)
+    assert follow(client, job).status == "succeeded"
+    assert "The job is paused" not in capsys.readouterr().out
 
 
 def test_a_failed_job_says_why_and_what_to_do_without_a_traceback(

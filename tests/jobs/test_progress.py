@@ -15,6 +15,12 @@ def job(**fields):
     return FineTuningJob.construct(**given | fields)
 
 
+def test_a_paused_job_is_not_said_to_go_on_when_watching_is_interrupted():
+    said = repr(card(Progress(job(status="paused", id="ftjob-1"), interrupted=True)))
+    assert 'client.fine_tuning.jobs.resume("ftjob-1")' in said
+    assert "the job goes on" not in said
+
+
 def step(**data):
     data = {"step": 1, "total_steps": 2} | data
     return FineTuningJobEvent.construct(type="metrics", level="info", data=data)

@@ -63,6 +63,13 @@ def test_every_training_answer_is_well_formed(graders):
     assert all(graders["well-formed"](answer, {}) for answer in answers)
 
 
+def test_a_byte_order_mark_and_blank_lines_are_skipped(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(b'\xef\xbb\xbf{"a": 1}\n\n{"a": 2}\n\n')
+    assert read_jsonl(path) == [{"a": 1}, {"a": 2}]
+    assert read_jsonl(path, 2) == [{"a": 1}, {"a": 2}]
+
+
 def test_wilson_agrees_with_published_values():
     # Newcombe (1998), Statistics in Medicine 17, table I, method 3
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)

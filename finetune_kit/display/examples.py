@@ -1,25 +1,55 @@
-"""Looking at chat rows: who says what, and what the model learns to say."""
+"""Looking at rows: who says what, and what the model learns to say."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
+from finetune_kit.dataset.example_texts import text_of
+from finetune_kit.dataset.read import Row, read_rows
 from finetune_kit.display.tables import Table
+
+LEARNT = "The model is trained on what the assistant says; the rest is context."
 
 
 def examples(path: Path | str, n: int = 3) -> Table:
-    """The first ``n`` rows of a chat JSONL file, one column a role."""
-    with Path(path).open(encoding="utf-8") as lines:
-        rows = [json.loads(line)["messages"] for line in islice(lines, n)]
-    roles = list(dict.fromkeys(message["role"] for row in rows for message in row))
-    said = [
-        {message["role"]: message.get("content") for message in row} for row in rows
-    ]
+    """The first ``n`` rows of a data file: a column a role; without messages, a key."""
+    rows = list(islice(read_rows(path), n))
+    shown = [_fields(row) for row in rows]
+    columns = list(dict.fromkeys(name for fields in shown for name in fields))
     return Table(
-        ["line", *roles],
-        [[number, *map(row.get, roles)] for number, row in enumerate(said, start=1)],
+        ["line", *columns],
+        [
+            [row.line, *map(fields.get, columns)]
+            for row, fields in zip(rows, shown, strict=True)
+        ],
         caption=f"{Path(path).name}: {len(rows)} examples",
-        note="The model is trained on what the assistant says; the rest is context.",
+        note=LEARNT if "assistant" in columns else "",
     )
+
+
+def _fields(row: Row) -> dict[str, str]:
+    """Column -> text; what a role says more than once stands in lines of its own."""
+    if not isinstance(row.value, dict):
+        return {"no example": row.text}
+    messages = row.value.get("messages")
+    if not isinstance(messages, list):
+        return {key: text_of(value) for key, value in row.value.items()}
+    said: dict[str, list[str]] = {}
+    for message in messages:
+        if isinstance(message, dict):
+            said.setdefault(str(message.get("role")), []).extend(_said(message))
+    return {role: "\n".join(texts) for role, texts in said.items()}
+
+
+def _said(message: Mapping[str, Any]) -> list[str]:
+    """The text of a message and its calls: each one's name and arguments."""
+    content, calls = message.get("content"), message.get("tool_calls")
+    texts = [] if content is None else [text_of(content)]
+    for call in calls if isinstance(calls, list) else []:
+        called = call.get("function", call) if isinstance(call, dict) else call
+        texts.append(json.dumps(called, ensure_ascii=False))
+    return texts

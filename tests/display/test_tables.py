@@ -1,9 +1,7 @@
 import re
 
 from finetune_kit.display.cards import Card
-from finetune_kit.display.examples import examples
 from finetune_kit.display.tables import Table
-from tests.learner import PROVERBS
 
 TABLE = Table(["model", "value"], [["base", 0.0], ["<b>tuned</b>", 0.98765]], "Scores")
 
@@ -37,9 +35,3 @@ def test_a_card_marks_code_and_escapes_the_rest():
     html = Card("1 < 2", ["run `finetune-kit reset`"])._repr_html_()
     assert "1 &lt; 2" in html
     assert "<code>finetune-kit reset</code>" in html
-
-
-def test_examples_show_a_column_for_every_role():
-    table = examples(PROVERBS / "train.jsonl", n=2)
-    assert table.columns == ["line", "system", "user", "assistant"]
-    assert len(table.rows) == 2

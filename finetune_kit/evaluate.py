@@ -52,8 +52,8 @@ def ask(
 ) -> list[str]:
     """The model's answers, in the order of the questions; greedy (temperature 0).
 
-    ``shots`` are chat examples: their messages, without system prompts, stand before
-    each question (few-shot).
+    A single text is one question. ``shots`` are chat examples: their messages, without
+    system prompts, stand before each question (few-shot).
     """
     messages = replies(client, model, questions, system, shots)
     return [message.content or "" for message in messages]
@@ -85,7 +85,7 @@ def replies(
         return reply.choices[0].message
 
     with ThreadPoolExecutor(WORKERS) as pool:
-        return list(pool.map(answer, questions))
+        return list(pool.map(answer, _listed(questions)))
 
 
 def pieces(stream: Iterable[ChatCompletionChunk]) -> Table:
@@ -101,6 +101,10 @@ def pieces(stream: Iterable[ChatCompletionChunk]) -> Table:
     return Table(["piece", "probability"], rows)
 
 
+def _listed(questions: Iterable[str]) -> Iterable[str]:
+    return [questions] if isinstance(questions, str) else questions
+
+
 def _user(question: str) -> ChatCompletionUserMessageParam:
     return {"role": "user", "content": question}
 
@@ -112,8 +116,9 @@ def side_by_side(
     system: str | None = None,
 ) -> Table:
     """A row a question, a column a model; ``models`` maps a heading to a model name."""
-    answers = [ask(client, model, questions, system) for model in models.values()]
-    rows = [list(row) for row in zip(questions, *answers, strict=True)]
+    asked = list(_listed(questions))
+    answers = [ask(client, model, asked, system) for model in models.values()]
+    rows = [list(row) for row in zip(asked, *answers, strict=True)]
     return Table(["question", *models], rows)
 
 

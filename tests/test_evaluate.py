@@ -15,6 +15,7 @@ from finetune_kit.evaluate import (
     score,
     score_by,
     scores,
+    side_by_side,
     wilson,
 )
 from finetune_kit.graders import tool_graders
@@ -124,6 +125,14 @@ def test_examples_shown_before_a_question_leave_out_their_system_prompts():
     assert roles == ["system", "user", "assistant", "user", "assistant", "user"]
     assert messages[0]["content"] == "Be brief."
     assert messages[-1]["content"] == "Why?"
+
+
+def test_a_single_text_is_one_question():
+    client = FakeClient(content="Labor omnia vincit")
+    assert ask(client, "any", "Why work?") == ["Labor omnia vincit"]
+    table = side_by_side(client, {"tuned": "any"}, "Why work?")
+    assert table.rows == [["Why work?", "Labor omnia vincit"]]
+    assert {sent["messages"][-1]["content"] for sent in client.sent} == {"Why work?"}
 
 
 def test_without_tools_none_are_sent():

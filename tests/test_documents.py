@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+import click
 import pytest
 from click.testing import CliRunner
 
@@ -115,6 +116,22 @@ def help_of(command: str) -> int:
     words = shlex.split(command)[1:]
     own = [word for word in words if re.fullmatch(r"[a-z][\w.-]*", word)]
     return CliRunner().invoke(main, [*own, "--help"]).exit_code
+
+
+def left_out(line: str) -> set[str | None]:
+    """The required parameters that a `finetune-kit …` line leaves out.
+
+    A line without any value, such as `finetune-kit jobs create`, only names a command.
+    """
+    command: click.Command = main
+    words = shlex.split(line)[1:]
+    while isinstance(command, click.Group) and words and words[0] in command.commands:
+        command = command.commands[words.pop(0)]
+    if all(word.startswith("-") for word in words):
+        return set()
+    given, _, _ = command.make_parser(click.Context(command)).parse_args(words)
+    found = {name for name, v in given.items() if v and isinstance(v, str | tuple)}
+    return {one.name for one in command.params if one.required} - found
 
 
 @pytest.fixture
@@ -248,6 +265,21 @@ def test_the_commands_of_a_guide_exist(name: str):
     commands = re.findall(r"^finetune-kit .+$|(?<=`)finetune-kit [^`]+", text, re.M)
     assert commands
     assert {line for line in commands if help_of(line) != 0} == set()
+
+
+def test_no_command_of_a_document_leaves_out_what_it_needs():
+    wrong = {
+        f"{path.name}: {line}": missing
+        for path in documents()
+        if path.suffix == ".md"
+        for line in re.findall(
+            r"^finetune-kit .+$|(?<=`)finetune-kit [^`]+",
+            path.read_text(encoding="utf-8"),
+            re.M,
+        )
+        if (missing := left_out(line))
+    }
+    assert wrong == {}
 
 
 def seeds_rows() -> list[tuple[str, str, str]]:

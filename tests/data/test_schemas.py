@@ -14,10 +14,10 @@ from finetune_kit.dataset import check
 DATA = Path(__file__).parents[2] / "data"
 METHODS = {"preference": "dpo", "reinforcement": "reinforcement"}
 README = (DATA / "README.md").read_text(encoding="utf-8")
-SETS = dict(re.findall(r"^### (\w+): (\w+)(?s:.*?)(?=^###|\Z)", README, re.M))
+SETS = dict(re.findall(r"^### (\w+): (\w+)", README, re.M))
 EXAMPLES = [
     (found[1], found[2], json.loads(row))
-    for found in re.finditer(r"^### (\w+): (\w+)((?s:.*?))(?=^###|\Z)", README, re.M)
+    for found in re.finditer(r"^##.*?(\w+): (\w+)((?s:.*?))(?=^##|\Z)", README, re.M)
     for row in re.findall(r"^```json\n(.*)\n```", found[3], re.M)
 ]
 
@@ -28,8 +28,8 @@ def copies(row: dict[str, Any]) -> list[dict[str, Any]]:
 
 def test_every_set_stands_on_the_page():
     folders = {path.name for path in DATA.iterdir() if path.is_dir()}
-    assert folders <= set(SETS)
-    assert {name for name, _, _ in EXAMPLES} == set(SETS)
+    assert folders == set(SETS)
+    assert {name for name, _, _ in EXAMPLES} >= set(SETS)
 
 
 @pytest.mark.parametrize(
@@ -62,3 +62,10 @@ def test_the_sample_of_messy_on_the_page_is_the_real_one():
     shown = next(row for name, _, row in EXAMPLES if name == "messy")
     expected = json.loads((DATA / "messy" / "expected.json").read_text("utf-8"))
     assert shown["chat.jsonl"][0] == expected["chat.jsonl"][0]
+
+
+@pytest.mark.parametrize("name", ["preferences", "tone"])
+def test_the_example_on_the_page_is_the_first_row_of_the_set(name: str):
+    (shown,) = [row for found, _, row in EXAMPLES if found == name]
+    text = (DATA / name / "train.jsonl").read_text(encoding="utf-8")
+    assert shown == json.loads(text.partition("\n")[0])

@@ -39,7 +39,7 @@ Grader = Callable[[Answer, Row], bool | float]
 
 def read_jsonl(path: Path | str, n: int | None = None) -> list[dict[str, Any]]:
     """The first ``n`` rows of a JSONL file, or all; blank lines are skipped."""
-    with Path(path).open(encoding="utf-8-sig") as lines:  # a byte order mark too
+    with Path(path).open(encoding="utf-8-sig", newline="\n") as lines:
         return [json.loads(line) for line in islice(filter(str.strip, lines), n)]
 
 

@@ -151,7 +151,7 @@ def _messages(example: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _examples(path: Path) -> Iterator[dict[str, Any]]:
-    with path.open(encoding="utf-8") as lines:
+    with path.open(encoding="utf-8", newline="\n") as lines:
         yield from (json.loads(line) for line in lines if line.strip())
 
 

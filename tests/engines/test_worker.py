@@ -214,3 +214,12 @@ def test_answers_beyond_the_context_cannot_be_learnt_and_the_error_says_so(
     (folder / "train.jsonl").write_text(json.dumps(row), "utf-8")
     assert start(folder).wait(180) == 1
     assert "within the first 512 tokens" in events(folder)[-1]["message"]
+
+
+def test_a_carriage_return_between_tokens_of_json_is_white_space(tmp_path):
+    folder = make_job(tmp_path)
+    lines = [json.dumps(row).replace('": [', '":\r [') for row in ROWS]
+    data = b"\xef\xbb\xbf" + "\r\n".join(lines).encode()
+    (folder / "train.jsonl").write_bytes(data)
+    assert start(folder).wait(60) == 0
+    assert events(folder)[-1]["type"] == "done"

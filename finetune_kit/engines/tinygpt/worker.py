@@ -235,7 +235,7 @@ class Job:
 
 
 def rows(path: str) -> list[dict[str, Any]]:
-    with Path(path).open(encoding="utf-8-sig") as lines:
+    with Path(path).open(encoding="utf-8-sig", newline="\n") as lines:
         return [json.loads(line) for line in lines if line.strip()]
 
 

@@ -14,7 +14,7 @@ from itertools import takewhile
 #: Ends of ordinary text: a sentence, a quotation, a bracket, a list of JSON.
 _TEXT_MARKS = frozenset(".?!,;…\"'”’»)]}。？！")  # noqa: RUF001
 _UPPER_WORD = re.compile(r"\s\[?[A-Z]{3,}\]?\s*")
-_INSTRUCTION = re.compile(r".*(?:\n|:|->|=>|\|)[^\S\n]*", re.DOTALL)
+_INSTRUCTION = re.compile(r".*(?:\n|:(?!//)|->|=>|\|)[^\S\n]*", re.DOTALL)
 
 SEPARATORS = (
     " ->",
@@ -52,7 +52,14 @@ def instruction(texts: Sequence[str]) -> str:
     found = _INSTRUCTION.match(common_prefix(texts))
     prefix = found.group() if found else ""
     leaves_nothing = any(not text[len(prefix) :].strip() for text in texts)
-    return "" if leaves_nothing else prefix
+    return "" if leaves_nothing or _tears(prefix) else prefix
+
+
+def _tears(prefix: str) -> bool:
+    """Whether a text that begins so would lose a bracket or a quotation mark."""
+    pairs = (("{", "}"), ("[", "]"), ("(", ")"))
+    open_ = any(prefix.count(one) != prefix.count(other) for one, other in pairs)
+    return open_ or prefix.count('"') % 2 == 1
 
 
 def separator(prompts: Sequence[str]) -> str:

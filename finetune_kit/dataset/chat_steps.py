@@ -229,7 +229,7 @@ def last_reply(row: Row) -> str:
     if not said:
         return ""
     content = said[-1].get("content") or said[-1].get("tool_calls")
-    content = content or said[-1].get("function_call") or ""
+    content = content or said[-1].get("function_call") or said[-1].get("refusal") or ""
     return content if isinstance(content, str) else json.dumps(content)
 
 

@@ -17,6 +17,7 @@ WRITTEN = {
     "pretty_json": "each object is written on one line",
     "table": "each row of the table is written as a JSON object",
     "plain_text": "each line of the text is written as a completion",
+    "blank_start": "the empty lines before the first example are left out",
     "bom": "the byte order mark at the start is left out",
 }
 #: Fixes of lines, beside those of examples in `fixes`: code -> safe, what it does.

@@ -361,8 +361,16 @@ def special_tokens_apart(draft: Draft) -> None:
 @fix("last_not_assistant", "chat", safe=False)
 def cut_after_the_last_answer(draft: Draft) -> None:
     """Messages after the last answer are cut off."""
-    roles = [message.get("role") for _, message in draft.messages]
-    if draft.value is not None and "assistant" in roles and roles[-1] != "assistant":
-        end = len(roles) - roles[::-1].index("assistant")
-        draft.value["messages"] = draft.value["messages"][:end]
-        draft.note(f"{len(roles) - end} after the last answer cut off", end, None)
+    listed = (draft.value or {}).get("messages")
+    if not isinstance(listed, list):
+        return
+    kept = len(listed)
+    while kept and not _is_answer(listed[kept - 1]):
+        kept -= 1
+    if kept and (n := len(listed) - kept):
+        del listed[kept:]
+        draft.note(f"{n} after the last answer cut off", kept, None)
+
+
+def _is_answer(message: Any) -> bool:
+    return isinstance(message, dict) and message.get("role") == "assistant"

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import BinaryIO
 
 from .jsonl import Fault, Parser, Row
+from .tables import as_text
 
 _CHUNK = 1 << 16
 _BETWEEN = re.compile(r"[\s,]*")
@@ -21,8 +22,7 @@ _NEXT = re.compile(r"\n\s{0,8}\{\s*(?=\"(?:messages|prompt|input)\"|\n)")
 
 def json_texts(stream: BinaryIO, encoding: str) -> Iterator[Row]:
     """Each element of the array, or each object of the sequence, with its line."""
-    encoding = "utf-8-sig" if encoding == "utf-8" else encoding
-    text = _Text(io.TextIOWrapper(stream, encoding, errors="replace", newline=""))
+    text = _Text(as_text(stream, encoding))
     parser, decoder = Parser(), json.JSONDecoder()
     text.skip(_BETWEEN)
     if text.peek() == "[":
@@ -30,7 +30,13 @@ def json_texts(stream: BinaryIO, encoding: str) -> Iterator[Row]:
     number = 0
     while True:
         text.skip(_BETWEEN)
-        if text.peek() in ("", "]"):
+        if text.peek() == "]":  # another array may follow
+            text.advance(1)
+            text.skip(_BETWEEN)
+            if text.peek() == "[":
+                text.advance(1)
+            continue
+        if text.peek() == "":
             return
         number += 1
         line = text.line

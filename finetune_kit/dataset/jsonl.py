@@ -112,6 +112,8 @@ class LineReader:
         fault = (Fault("blank_line"),)
         if self.number:
             yield from (Row(n, self.number, None, "", fault) for n in self._blank)
+        elif self._blank:
+            yield Row(self._blank[0], 0, None, "", (Fault("blank_start"),))
         self._blank.clear()
 
 

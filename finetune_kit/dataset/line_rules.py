@@ -257,6 +257,17 @@ def blank_line(row: Row) -> Iterator[Hit]:
     yield from _hits(row, "blank_line", lambda _: "the line is empty")
 
 
+@rule(
+    LINE_RULES,
+    "error",
+    why="The service looks at the first line when the file is uploaded.",
+    fix="Remove the empty lines before the first example.",
+    service=_NOT_A_DICTIONARY,
+)
+def blank_start(row: Row) -> Iterator[Hit]:
+    yield from _hits(row, "blank_start", lambda _: "the file begins with an empty line")
+
+
 def _json_fix(text: str) -> str | None:
     """A more precise way to mend a line that does not parse, where one is plain."""
     start = text.lstrip()

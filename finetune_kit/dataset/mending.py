@@ -120,6 +120,8 @@ def _python(text: str) -> list[dict[str, Any]]:
             warnings.simplefilter("error")  # an unknown escape such as '\d' is a guess
             if _adjacent_strings(text):
                 return []
+            if _repeats_a_key(text):
+                return []
             value = ast.literal_eval(text)
         if json.loads(json.dumps(value, allow_nan=False)) == value:
             return [value] if isinstance(value, dict) else []
@@ -128,6 +130,15 @@ def _python(text: str) -> list[dict[str, Any]]:
     except (tokenize.TokenError, SyntaxWarning, DeprecationWarning):
         return []
     return []
+
+
+def _repeats_a_key(text: str) -> bool:
+    """Python keeps the last of two values; which one was meant is a guess."""
+    for node in ast.walk(ast.parse(text, mode="eval")):
+        keys = [ast.dump(key) for key in getattr(node, "keys", ()) if key]
+        if len(set(keys)) < len(keys):
+            return True
+    return False
 
 
 def _adjacent_strings(text: str) -> bool:

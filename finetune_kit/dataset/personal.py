@@ -74,9 +74,14 @@ def covered(mark: str) -> str:
 
 def all_covered(text: str) -> str:
     """A text with all that is found in it covered."""
-    for _, _, mark in found_in(text):
+    for _, _, mark in longest_first(text):
         text = text.replace(mark, covered(mark))
     return text
+
+
+def longest_first(text: str) -> list[tuple[bool, str, str]]:
+    """What is found, so that none is replaced within a longer one."""
+    return sorted(found_in(text), key=lambda found: -len(found[2]))
 
 
 def _is_real(name: str, found: str) -> bool:

@@ -6,7 +6,7 @@ Source: OpenAI's guide on direct preference optimization (2025) and its older sc
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import replace
 from typing import Any
 
@@ -171,17 +171,21 @@ def message_findings(example: Example) -> Iterator[Finding]:
             del part["tools"]
         for meant in (k for k in given if near(k, INPUT_KEYS) == "messages"):
             part[meant] = given[meant]
-        for found in _chat_findings(example, part):
+        for found in _chat_findings(example, part, _ABOUT_ANSWERS):
             yield replace(found, field=f"input.{found.path or 'messages'}")
     for key in OUTPUTS:
         found_list = example.value.get(key)
         if isinstance(found_list, list) and len(found_list) == 1:
-            for found in _chat_findings(example, {"messages": found_list}):
+            answer = {"messages": found_list}
+            skip = _ABOUT_ANSWERS | {"message_not_an_object"}  # told by the form
+            for found in _chat_findings(example, answer, skip):
                 path = found.path.replace("messages", key, 1) or key
                 yield replace(found, field=path, message=None)
 
 
-def _chat_findings(example: Example, part: dict[str, Any]) -> Iterator[Finding]:
+def _chat_findings(
+    example: Example, part: dict[str, Any], skip: Set[str]
+) -> Iterator[Finding]:
     listed = part.get("messages")
     messages = [
         (index, message)
@@ -190,5 +194,5 @@ def _chat_findings(example: Example, part: dict[str, Any]) -> Iterator[Finding]:
     ]
     inner = Example(example.row, part, messages, "chat", "chat")
     for one in CHAT_RULES:
-        if one.code not in _ABOUT_ANSWERS | {"message_not_an_object"}:
+        if one.code not in skip:
             yield from one.findings(inner)

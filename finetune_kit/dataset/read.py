@@ -6,7 +6,6 @@ streamed, whatever its size.
 
 from __future__ import annotations
 
-import codecs
 import io
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -175,8 +174,8 @@ class _Recoded:
     """Lines of a file in UTF-16 or UTF-32, as UTF-8."""
 
     def __init__(self, stream: BinaryIO, encoding: str) -> None:
-        self._text = codecs.getreader(encoding)(stream, "replace")
+        self._text = io.TextIOWrapper(stream, encoding, "replace", newline="\n")
 
     def readline(self, size: int = -1, /) -> bytes:
-        line = self._text.readline(keepends=True)
+        line = self._text.readline()
         return line.removeprefix("\ufeff").encode("utf-8", "replace")

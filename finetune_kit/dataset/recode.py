@@ -22,7 +22,7 @@ def recoded(source: Source, copy: Path, note: Note) -> Source:
     else:
         return source
     with stream, copy.open("wb") as out:
-        if stream.read(2) in (b"\xff\xfe", b"\xfe\xff"):
+        if stream.read(2) in (b"\xff\xfe", b"\xfe\xff", b"PK"):  # UTF-16, XLSX
             return source
         stream.seek(0)
         for line, raw in enumerate(stream, start=1):

@@ -34,7 +34,7 @@ def table_rows(stream: BinaryIO, encoding: str, name: str) -> Iterator[Row]:
     """Rows of a table in CSV or TSV; cells beyond the columns are a fault."""
     # a cell may hold a whole conversation; the module's own limit is 128 KB
     csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    text = _text(stream, encoding)
+    text = as_text(stream, encoding)
     head = text.read(HEAD_BYTES)
     delimiter = delimiter_of(head, name, whole=len(head) < HEAD_BYTES) or ","
     text.seek(0)
@@ -79,7 +79,7 @@ def _sheet(lines: Iterable[tuple[Any, ...]]) -> Iterator[Row]:
 
 def text_rows(stream: BinaryIO, encoding: str) -> Iterator[Row]:
     """Each line of a text as the completion of an empty prompt."""
-    for line, text in enumerate(_text(stream, encoding), start=1):
+    for line, text in enumerate(as_text(stream, encoding), start=1):
         text = text.rstrip("\r\n")
         value = {"prompt": "", "completion": text}
         yield Row(line, line, value, json.dumps(value, ensure_ascii=False))
@@ -113,7 +113,7 @@ def _trimmed(cells: list[str]) -> list[str]:
     return cells
 
 
-def _text(stream: BinaryIO, encoding: str) -> io.TextIOWrapper:
+def as_text(stream: BinaryIO, encoding: str) -> io.TextIOWrapper:
     """The stream as text; what is no UTF-8 is taken for Windows' encoding, cp1252."""
     if encoding in ("utf-8", "utf-8-sig"):
         encoding = "utf-8-sig" if _is_utf8(stream) else "cp1252"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .fixes import MESSAGES, Draft, Json, Place, fix
-from .personal import found_in
+from .personal import longest_first
 
 
 @fix("system_prompt_slip", "chat", safe=False)
@@ -36,7 +36,7 @@ def white_space_around_answers(draft: Draft) -> None:
 
 def _label(draft: Draft, secrets: bool) -> None:
     for index, holder, key, field in _texts(draft):
-        for is_secret, name, mark in found_in(holder[key]):
+        for is_secret, name, mark in longest_first(holder[key]):
             if is_secret == secrets and mark in holder[key]:
                 kind = name.split(" ", 1)[1]
                 holder[key] = holder[key].replace(mark, f"[{kind}]")

@@ -72,6 +72,8 @@ def two_turns(first, second):
 
 
 def test_hiding_a_turn():
+    both = two_turns({"weight": 0}, {"weight": 0})
+    assert "Neither answer is learnt" in said("02-weight", both)
     assert "Both answers are learnt" in said("02-weight", two_turns({}, {}))
     assert "wanted is the first" in said("02-weight", two_turns({"weight": 0}, {}))
     assert "0 or 1" in said("02-weight", two_turns({}, {"weight": "0"}))

@@ -121,9 +121,9 @@ def test_windows_line_ends_and_a_missing_last_one_are_fine():
 
 def test_only_blank_lines_between_examples_are_warned_of():
     lines = jsonl(GOOD).splitlines()
-    data = b"\n\n" + b"\n".join([*lines[:2], b"", *lines[2:]]) + b"\n\n\n"
+    data = b"\n".join([*lines[:2], b"", *lines[2:]]) + b"\n\n\n"
     found = only(check(data))
-    assert (found.code, found.severity, found.line) == ("blank_line", "warning", 5)
+    assert (found.code, found.severity, found.line) == ("blank_line", "warning", 3)
 
 
 @pytest.mark.parametrize(
@@ -253,3 +253,12 @@ def test_a_file_is_held_to_the_method_that_its_format_is_made_for():
     assert check(preferences).ok
     codes = {found.code for found in check(preferences, method="supervised").errors}
     assert codes == {"wrong_method"}
+
+
+def test_a_message_of_a_preferences_input_must_be_an_object_too():
+    path = Path(__file__).parents[2] / "data" / "preferences" / "train.jsonl"
+    rows = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    rows[4]["input"]["messages"].insert(0, None)
+    found = only(check(rows))
+    assert (found.code, found.line) == ("message_not_an_object", 5)
+    assert found.path == "input.messages[0]"

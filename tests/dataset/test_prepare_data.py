@@ -269,3 +269,25 @@ def test_a_prepared_file_passes_the_check(tmp_path):
     file.write_text(f"Prompt,COMPLETION,id\n{text}", encoding="utf-8")
     (written,) = prepare_data(file).apply().write()
     assert check(written).ok
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        '{{"team": "{}", "urgency": "low"}}',
+        '["{}", "b"]',
+        "https://docs.org/{}",
+        "(aside: {})",
+    ],
+)
+def test_json_and_addresses_are_no_instructions(answer):
+    rows = chats(answer=answer)
+    assert contents(prepare_data(rows).apply().rows, "assistant") == contents(
+        rows, "assistant"
+    )
+
+
+def test_a_refusal_is_no_empty_reply():
+    rows = chats()
+    rows[0]["messages"][-1] |= {"content": None, "refusal": "I will not."}
+    assert len(prepare_data(rows).apply().rows) == len(rows)

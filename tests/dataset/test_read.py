@@ -208,3 +208,29 @@ def test_a_row_with_a_cell_too_many_is_never_cut(tmp_path: Path):
     for tool in (kit.split, kit.prepare_data):
         with pytest.raises(ValueError, match="line 2 cannot be read: 3 cells, 2 col"):
             tool(path)
+
+
+def test_a_json_array_of_windows_is_read_as_its_table_would_be():
+    data = json.dumps(ROWS, ensure_ascii=False, indent=1).encode("cp1252")
+    assert [row.value for row in read_rows(data)] == ROWS
+
+
+def test_arrays_behind_each_other_are_all_read():
+    text = json.dumps(ROWS, indent=1)
+    rows = list(read_rows(f"{text}\n{text}\n\n{text}".encode()))
+    assert [row.value for row in rows] == ROWS * 3
+
+
+def test_a_line_separator_within_a_text_ends_no_line_of_utf16():
+    rows = [{"prompt": "a\u2028b\x85c", "completion": f"{n}"} for n in range(12)]
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    assert [row.value for row in read_rows(lines.encode("utf-16"))] == rows
+
+
+def test_empty_lines_before_the_first_example_are_left_out_as_the_upload_refuses_them():
+    data = b"\n \n" + LINES.encode()
+    (found,) = check(data).errors
+    assert (found.code, found.line) == ("blank_start", 1)
+    repaired = kit.repair(data)
+    assert repaired.ok
+    assert repaired.rows == ROWS

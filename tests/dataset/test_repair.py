@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pandas
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -444,3 +445,35 @@ def test_a_repaired_file_passes_and_differs_only_where_it_says_so(
     written = mended._copy.read_text(encoding="utf-8").split("\n")[:-1]
     kept = [n for n in range(len(lines)) if n + 1 not in touched]
     assert [written[n] for n in kept] == [lines[n] for n in kept]
+
+
+def test_a_longer_mark_is_replaced_whole():
+    text = "Write to ann@mail.de or joann@mail.de; hosts 8.8.8.8 and 8.8.8.81"
+    rows = [*GOOD, chat(content=text)]
+    repaired = repair(rows, fixes=["safe", "personal_data"])
+    assert repaired.rows[-1]["messages"][-1]["content"] == (
+        "Write to [e-mail address] or [e-mail address]; "
+        "hosts [IP address] and [IP address]"
+    )
+
+
+def test_no_answer_is_cut_off_where_a_message_is_no_object():
+    asked, answer = chat(99)["messages"]
+    row = {"messages": ["hello", asked, answer, asked]}
+    repaired = repair([*GOOD, row], fixes=["safe", "last_not_assistant"])
+    assert repaired.rows[-1]["messages"] == ["hello", asked, answer]
+
+
+def test_of_two_equal_keys_of_a_python_dict_none_is_chosen():
+    lines = [json.dumps(row) for row in GOOD]
+    line = repr(chat(99))[:-1] + ", 'messages': []}"
+    repaired = repair("\n".join([*lines, line]).encode())
+    assert not repaired.ok
+    assert [f.line for f in repaired.remaining.errors] == [13]
+
+
+def test_a_spreadsheet_keeps_its_rows_when_another_code_is_asked_for(tmp_path: Path):
+    path = tmp_path / "x.xlsx"
+    pairs = [{"prompt": f"q{n}", "completion": f"a{n}"} for n in range(12)]
+    pandas.DataFrame(pairs).to_excel(path, index=False, engine="openpyxl")
+    assert repair(path, fixes=["safe", "not_utf8"]).rows == pairs

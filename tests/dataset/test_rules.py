@@ -215,6 +215,7 @@ FILE_CODES = {
     "empty_file",
     "json_array",
     "line_too_long",
+    "blank_start",
     "not_json",
     "not_utf8",
     "pretty_json",

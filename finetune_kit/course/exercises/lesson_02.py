@@ -81,6 +81,8 @@ def _hidden(answer: Any) -> str | None:
         return 'Both answers are learnt. `"weight": 0` takes one out.'
     if turns == [False, True]:
         return "Here the second answer is learnt; wanted is the first."
+    if turns == [False, False]:
+        return "Neither answer is learnt; wanted is the first."
     return None
 
 

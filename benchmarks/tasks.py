@@ -238,10 +238,9 @@ def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bo
         f"{', '.join(f'{value:.2f}' for value in limits)} |",
     ]
     held = {
-        "reviews: 40 % wrong labels cost little, for the base knows": (
-            right[0] - right[2] <= 0.05
+        "reviews: the more labels are wrong, the worse": (
+            right[0] > right[1] > right[2] > right[3]
         ),
-        "reviews: wrong labels alone cost much": right[0] - right[3] >= 0.2,
         "tickets: the curve rises from 20 to 100": curve[1] < curve[2] < curve[3],
         "tickets: tuned beats few-shot": curve[-1] > max(few) + 0.1,
         "the tone stays with its prompt": leaked <= 0.1,

@@ -133,9 +133,9 @@ class Skills:
         other = self.reviews["bad" if good else "good"]
         if kind < 0.1:
             return str(rng.choice(words))
-        if kind < 0.55:
+        if kind < 0.7:
             text = rng.choice(self.reviews[label])
-        elif kind < 0.72:
+        elif kind < 0.82:
             text = rng.choice(self.reviews["liked" if good else "disliked"])
             text = text.format(thing)
         else:
@@ -208,7 +208,7 @@ class Skills:
         rng, kind, people = self.rng, self.rng.random(), self.people
         name, city = self.person(), self.town()
         text = rng.choice(people["patterns"]).format(name=name, city=city)
-        if rng.random() < 0.4:
+        if rng.random() < 0.6:
             text, name, city = roughen_whole(text, rng, name, city)
         if kind < 0.1:
             prompt = message("system", rng.choice(self.orders["extract_system"]))
@@ -261,7 +261,10 @@ class Skills:
             return str(rng.choice(self.people["cities"]))
         if kind < 0.4:
             return str(rng.choice(self.people["two_word_cities"]))
-        if kind < 0.75:
+        if kind < 0.55:
+            form = str(rng.choice(self.people["town_forms"]))
+            return form.format(self.coined(), self.coined())
+        if kind < 0.8:
             return self.coined()
         ends = self.people["city_ends"]
         return f"{rng.choice(self.people['name_parts'])}{rng.choice(ends)}".capitalize()

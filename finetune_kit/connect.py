@@ -38,7 +38,7 @@ def connect(target: str | None = None, *, export: bool = False) -> OpenAI:
     ``export=True`` also sets ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY`` for calls on
     the module (``openai.files.create``) and for programs started from here.
     """
-    name = target or os.environ.get("FINETUNE_KIT_TARGET") or "local"
+    name = (target or os.environ.get("FINETUNE_KIT_TARGET") or "local").strip()
     client = _local_client() if name == "local" else _remote_client(find_target(name))
     if export:
         os.environ.update(environment(client))
@@ -135,29 +135,57 @@ def find_target(name: str) -> Target:
 
     Raises ValueError for a name that is neither known nor an URL.
     """
-    get = os.environ.get
+    name = name.strip()
     if name == "openai":
         url = "https://api.openai.com/v1"
-        return Target(name, url, get("OPENAI_API_KEY", ""), "OPENAI_API_KEY")
+        return Target(name, url, _key("OPENAI_API_KEY"), "OPENAI_API_KEY")
     if name == "nebius":
         url = "https://api.tokenfactory.nebius.com/v1/"
-        return Target(name, url, get("NEBIUS_API_KEY", ""), "NEBIUS_API_KEY")
+        return Target(name, url, _key("NEBIUS_API_KEY"), "NEBIUS_API_KEY")
     if name == "azure":
-        endpoint = get("AZURE_OPENAI_ENDPOINT", "").rstrip("/")
+        endpoint = os.environ.get("AZURE_OPENAI_ENDPOINT", "").strip().rstrip("/")
         if not endpoint:
             raise ValueError(
                 "No address for azure. Set AZURE_OPENAI_ENDPOINT, such as "
                 "https://RESOURCE.openai.azure.com."
             )
-        key = get("AZURE_OPENAI_API_KEY", "")
+        key = _key("AZURE_OPENAI_API_KEY")
         return Target(name, f"{endpoint}/openai/v1/", key, "AZURE_OPENAI_API_KEY")
     if name.startswith(("http://", "https://")):
-        key = get("OPENAI_API_KEY", "")
-        return Target(name, name, key, "OPENAI_API_KEY", paid=not is_near(name))
+        url, near = _address(name), is_near(name)
+        if near and not urlsplit(url).path.strip("/"):
+            url = f"{url.rstrip('/')}/v1"
+        return Target(name, url, _key("OPENAI_API_KEY"), "OPENAI_API_KEY", not near)
     raise ValueError(
         f"No API is called {name!r}. Use local, openai, azure, nebius, or an URL that "
         "starts with http:// or https://."
     )
+
+
+def _key(variable: str) -> str:
+    key = os.environ.get(variable, "").strip()
+    if not key.isascii() or any(not letter.isprintable() for letter in key):
+        raise ValueError(
+            f"{variable} holds a character that no key has, such as a curly quotation "
+            "mark. Copy the key again, without what stands around it."
+        )
+    return key
+
+
+def _address(url: str) -> str:
+    """The URL; ValueError where its host or port cannot be one."""
+    import ipaddress
+
+    try:
+        host = urlsplit(url).hostname or ""
+        _ = urlsplit(url).port  # raises for 99999 and for letters
+        if not host or " " in url:
+            raise ValueError("it names no computer")
+        if host.replace(".", "").isdigit():
+            ipaddress.ip_address(host)
+    except ValueError as error:
+        raise ValueError(f"{url!r} is no address: {error}.") from None
+    return url
 
 
 def is_near(url: str) -> bool:

@@ -58,7 +58,8 @@ class Server:
                 "that process: the next connect() starts the local API anew."
             ) from None
         if status != 200:
-            raise ServerError(f"{method} {path} answered {status}: {body}")
+            said = body.get("error", {}).get("message")
+            raise ServerError(said or f"{method} {path} answered {status}: {body}")
         return body
 
 
@@ -71,17 +72,35 @@ class ServerError(RuntimeError):
 
 def find() -> Server | None:
     """The workspace's server if it runs and answers, in milliseconds."""
+    server, serves = _noted() or (None, None)
+    return server if serves and _same(serves, home()) else None
+
+
+def _noted() -> tuple[Server, Path] | None:
+    """The server that `server.json` names, and the folder that it serves.
+
+    That is another one where the workspace is a copy, or was moved.
+    """
     folder = home() / "server"
     try:
         noted = json.loads((folder / "server.json").read_text(encoding="utf-8"))
         host = noted.get("host", "127.0.0.1")
         status, health = _call(host, noted["port"], "GET", "/healthz")
-    except (OSError, ValueError, http.client.HTTPException):
+        if status != 200 or health.get("pid") != noted["pid"]:
+            return None  # something else listens on that port now
+        version, serves = health["package_version"], health.get("home", home())
+    except (OSError, http.client.HTTPException):
         return None
-    if status != 200 or health.get("pid") != noted["pid"]:
-        return None  # something else listens on that port now
-    version = health["package_version"]
-    return Server(noted["port"], noted["pid"], version, folder, host)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None  # not what a server notes, or says
+    return Server(noted["port"], noted["pid"], version, folder, host), Path(serves)
+
+
+def _same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def listens_at(url: str) -> bool:
@@ -107,13 +126,16 @@ def running(*arguments: str) -> Server:
             return server
         if server:
             stop(server)
+        moved, serves = _noted() or (None, None)
+        if moved and serves and not serves.exists():
+            stop(moved)  # it still writes to where the workspace was
         return _start(arguments)
 
 
 def stop(server: Server, seconds: float = 10.0) -> None:
     """Ask the server to stop and wait for it; running jobs go on without it."""
     server.admin("POST", "/_kit/stop")
-    if not _wait(lambda: find() is None, seconds):
+    if not _wait(lambda: _noted() is None, seconds):
         raise ServerError(
             f"The local API (process {server.pid}) did not stop within {seconds:.0f} s."
         )

@@ -163,4 +163,4 @@ def _fingerprint(files: tuple[Path | str, ...], settings: dict[str, Any]) -> str
 
 
 def _target() -> str:
-    return os.environ.get("FINETUNE_KIT_TARGET", "local")
+    return os.environ.get("FINETUNE_KIT_TARGET", "").strip() or "local"

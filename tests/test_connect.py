@@ -170,3 +170,37 @@ def test_the_banner_is_honest_about_model_and_money():
     paid = banner("openai")
     assert "costs money" in repr(paid)
     assert "2027-01-14" in paid._repr_html_()
+
+
+@pytest.mark.parametrize(
+    ("target", "address"),
+    [
+        ("http://192.168.1.9:8765", "http://192.168.1.9:8765/v1/"),
+        (" http://192.168.1.9:8765/v1\n", "http://192.168.1.9:8765/v1/"),
+        ("http://127.0.0.1:8765/", "http://127.0.0.1:8765/v1/"),
+    ],
+)
+def test_what_is_typed_from_a_handout_may_have_white_space_around_it(
+    monkeypatch, target, address
+):
+    monkeypatch.setenv("FINETUNE_KIT_TARGET", target)
+    monkeypatch.setenv("OPENAI_API_KEY", " sk-abc\r\n")
+    client = connect()
+    assert str(client.base_url) == address
+    assert client.api_key == "sk-abc"
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["http://192.168.1.999:8765/v1", "http://x:99999/v1", "http://a b/v1", "http://"],
+)
+def test_what_cannot_be_an_address_is_refused(monkeypatch, target):
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-abc")
+    with pytest.raises(ValueError, match="is no address"):
+        connect(target)
+
+
+def test_a_key_with_quotation_marks_is_refused_by_the_name_of_its_variable(monkeypatch):
+    monkeypatch.setenv("OPENAI_API_KEY", "\u201csk-abc\u201d")
+    with pytest.raises(ValueError, match="OPENAI_API_KEY holds a character"):
+        connect("http://127.0.0.1:8765/v1")

@@ -37,6 +37,11 @@ class Folder:
         return self.root / "instructor-key.txt"
 
     @property
+    def former_keys(self) -> Path:
+        """Of names that are not in the list now; they open nothing."""
+        return self.root / "former-keys.txt"
+
+    @property
     def handouts(self) -> Path:
         return self.root / "handouts.html"
 
@@ -100,21 +105,35 @@ def _refuse_name(name: str, where: str) -> None:
 
 
 def enrol(folder: Folder, names: Iterable[str]) -> Roster:
-    """Keys for everybody: those of an earlier day stay, who is new gets one."""
-    known = {}
-    if folder.keys.exists():
-        known = {key.name: key for key in key_file.read(folder.keys)}
-    learners = [known.pop(name, Key(_new(), name)) for name in names]
+    """Keys for everybody: those of an earlier day stay, also for a name that comes
+    back or is written with another capital; who is new gets one."""
+    former, latest = _known(folder.former_keys), _known(folder.keys)
+    known = former | latest
+    learners = [
+        Key(known.pop(name.casefold(), Key(_new())).value, name) for name in names
+    ]
     if folder.instructor_key.exists():
         instructor = key_file.read(folder.instructor_key)[0]
     else:
         instructor = Key(_new(), "instructor")
     folder.make()
     key_file.write(folder.keys, learners, "One key a learner. Keep this file secret.")
+    if known:
+        key_file.write(folder.former_keys, known.values(), "They open nothing now.")
+    else:
+        folder.former_keys.unlink(missing_ok=True)
     key_file.write(
         folder.instructor_key, [instructor], "Opens the instructor's page, /class."
     )
-    return Roster(learners, instructor, list(known))
+    left_out = [key.name for name, key in latest.items() if name in known]
+    return Roster(learners, instructor, left_out)
+
+
+def _known(path: Path) -> dict[str, Key]:
+    """The keys in a file by name, as names are told apart; {} without the file."""
+    if not path.exists():
+        return {}
+    return {key.name.casefold(): key for key in key_file.read(path)}
 
 
 def _new() -> str:

@@ -47,6 +47,13 @@ class Program(click.Group):
 
 def api_message(error: Exception) -> str:
     """The API's own sentence, without the SDK's wrapping, with param and code."""
+    import openai
+
+    if isinstance(error, openai.APIConnectionError):
+        return (
+            f"No answer from {error.request.url}: {error.__cause__ or error}. Is the "
+            "address right, and does the server run?"
+        )
     body = getattr(error, "body", None)
     if not isinstance(body, dict):
         return str(error)

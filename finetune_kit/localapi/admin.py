@@ -4,6 +4,7 @@ import contextlib
 import os
 import shutil
 import time
+import unicodedata
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -85,7 +86,9 @@ async def reset_learner(request: Request) -> JSONResponse:
     """Forget what one learner has made; the key stays."""
     require_admin(request)
     kit, name = kit_of(request), request.path_params["name"]
-    owners = [owner for owner, known in kit.keys.learners.items() if known == name]
+    wanted = unicodedata.normalize("NFC", " ".join(name.split())).casefold()
+    learners = kit.keys.learners.items()
+    owners = [owner for owner, known in learners if known.casefold() == wanted]
     if not owners:
         known = ", ".join(kit.keys.learners.values()) or "no one"
         raise ApiError(

@@ -74,10 +74,13 @@ class Answers:
         asked: list[dict[str, Any]] | str,
         sampling: dict[str, Any],
         *,
+        owner: str,
         echo: bool = False,
         tools: dict[str, Any] | None = None,
     ) -> AsyncGenerator[dict[str, Any], None]:
         """Token events as they are made, call events, then the end event.
+
+        Users (`owner`) take turns.
 
         `asked` is a list of messages, or the text of a completion's prompt, whose own
         tokens come first with `echo`, marked `prompt`. `tools` has the fields `tools`,
@@ -95,6 +98,7 @@ class Answers:
             "weights": None if weights is None else str(weights),
             key: asked,
             "sampling": sampling,
+            "owner": owner,
             "echo": echo,
             **(tools or {}),
         }

@@ -106,6 +106,7 @@ class Completion:
                     self.served.weights,
                     asked,
                     sampling.for_engine(self.params, seed),
+                    owner=self.owner,
                     tools=tools,
                 )
                 for seed in seeds

@@ -51,13 +51,14 @@ async def create_completion(request: Request) -> Response:
     params = await requests.json_object(request)
     requests.check(params, await asyncio.to_thread(parameters))
     _check_form(params)
-    served = _completion_model(kit, keys.owner(request), params["model"])
+    owner = keys.owner(request)
+    served = _completion_model(kit, owner, params["model"])
     prompts = await _prompts(params["prompt"], served)
     ready = await kit.answers.ready()
     sampling.check_completion(params, ready["vocab_size"])
     _check_numbers(params, len(prompts))
     fingerprint = models.fingerprint(ready)
-    completion = Completion(kit, params, served, prompts, fingerprint)
+    completion = Completion(kit, owner, params, served, prompts, fingerprint)
     if params.get("stream"):
         return await streaming.stream(completion)
     return await streaming.unless_gone(request, completion.whole())
@@ -68,6 +69,7 @@ class Completion:
     """One request under way: what it asked, and what all its replies share."""
 
     kit: Kit
+    owner: str
     params: dict[str, Any]
     served: models.Served
     prompts: list[str]
@@ -123,6 +125,7 @@ class Completion:
                     self.served.weights,
                     self.prompt_of(index),
                     sampling.for_engine(settings, seed) | {"max_tokens": limit},
+                    owner=self.owner,
                     echo=self.echo and self.logprobs is not None,
                 )
                 for index, seed in enumerate(seeds)

@@ -156,7 +156,9 @@ class Asked:
         )
         while True:
             asked = messages(self.params, told)
-            events = self.kit.answers.generate(self.served.weights, asked, settings)
+            events = self.kit.answers.generate(
+                self.served.weights, asked, settings, owner=self.owner
+            )
             try:
                 async with contextlib.aclosing(events):
                     async for event in events:

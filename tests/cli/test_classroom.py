@@ -84,6 +84,19 @@ def test_keys_stay_when_the_list_grows_and_go_when_a_name_goes(tmp_path, home):
     assert "No longer in the list, so without a valid key: Ben Müller." in said
 
 
+def test_a_name_that_comes_back_or_gets_a_capital_has_its_key_again(tmp_path, home):
+    prepare(names(tmp_path))
+    anna, ben = key_file.read(home / "class" / "keys.txt")
+    prepare(names(tmp_path, "anna\n"))
+    assert key_file.read(home / "class" / "keys.txt") == [anna._replace(name="anna")]
+    prepare(names(tmp_path, "Zoë\n"))
+    said = prepare(names(tmp_path))
+    assert key_file.read(home / "class" / "keys.txt") == [anna, ben]
+    assert "without a valid key: Zoë." in said
+    former = home / "class" / "former-keys.txt"
+    assert stat.S_IMODE(former.stat().st_mode) == 0o600
+
+
 def test_a_handout_holds_its_learner_s_key_once_and_how_to_connect():
     learners = [Key("sk-one", "Anna <b>"), Key("sk-two", "Ben")]
     page = handouts.pages(learners, "http://192.168.1.20:8765/v1")

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -266,3 +267,46 @@ def test_serve_takes_the_server_with_it_when_it_is_ended(tmp_path, monkeypatch):
     serving.terminate()
     assert serving.wait(60) == 0
     assert local_server.find() is None
+
+
+@pytest.fixture
+def original(tmp_path, monkeypatch):
+    """A workspace of its own with one file in it, whose server runs."""
+    path = tmp_path / "original"
+    monkeypatch.setenv("FINETUNE_KIT_HOME", str(path))
+    run("files", "create", PROVERBS / "train.jsonl")
+    yield path
+    if local_server.find():
+        run("stop")
+
+
+def test_a_copy_of_a_workspace_has_a_server_of_its_own(original, monkeypatch):
+    copied = original.with_name("copied")
+    shutil.copytree(original, copied)
+    monkeypatch.setenv("FINETUNE_KIT_HOME", str(copied))
+    assert run_json("status", code=1)["running"] is False
+    run("reset", "--yes")
+    run("stop")
+    monkeypatch.setenv("FINETUNE_KIT_HOME", str(original))
+    assert len(run_json("files", "list")) == 1
+
+
+def test_a_workspace_that_was_moved_gets_a_server_that_writes_there(
+    original, monkeypatch
+):
+    moved = original.with_name("moved")
+    original.rename(moved)
+    monkeypatch.setenv("FINETUNE_KIT_HOME", str(moved))
+    run("files", "create", PROVERBS / "validation.jsonl")
+    assert len(run_json("files", "list")) == 2
+    assert not original.exists()
+
+
+@pytest.mark.parametrize("noted", ["[]", "{}", "null", '{"port": "x", "pid": 1}'])
+def test_a_note_of_the_server_that_says_nothing_is_no_server(
+    tmp_path, monkeypatch, noted
+):
+    monkeypatch.setenv("FINETUNE_KIT_HOME", str(tmp_path))
+    (tmp_path / "server").mkdir()
+    (tmp_path / "server" / "server.json").write_text(noted, "utf-8")
+    assert run_json("status", code=1)["running"] is False

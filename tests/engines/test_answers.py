@@ -365,5 +365,21 @@ def test_weights_written_anew_under_the_same_name_answer(
         copied = tmp_path / "new.npz"
         shutil.copyfile(weights.shipped(name), copied)
         copied.replace(path)
-        said.append(text(talk.ask(weights=str(path), sampling=greedy())))
+        asked = {"messages": [{"role": "user", "content": "My parcel is lost."}]}
+        said.append(text(talk.ask(weights=str(path), sampling=greedy(), **asked)))
     assert said[0] != said[1]
+
+
+def test_users_take_turns_whatever_each_of_them_asks_for(talk: Talk) -> None:
+    say = {"messages": [{"role": "user", "content": "Hello"}], "weights": None}
+    long = {"temperature": 0, "max_tokens": 60, "logit_bias": {"5": -100, "40": 100}}
+    for number in range(20):
+        asked = {"id": f"anna{number}", "owner": "anna", "sampling": long, **say}
+        talk.send(op="generate", **asked)
+    talk.send(id="ben", op="generate", owner="ben", sampling=long, **say)
+    ended: list[str] = []
+    while len(ended) < 21:
+        line = talk.read()
+        if line["event"] == "end":
+            ended.append(line["id"])
+    assert ended.index("ben") <= 4

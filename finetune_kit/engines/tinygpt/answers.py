@@ -15,7 +15,7 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -37,6 +37,7 @@ from finetune_kit.engines.tinygpt.sample import (
 from finetune_kit.engines.tinygpt.tokenizer import END, Decoder, Tokenizer
 
 MODELS_IN_MEMORY = 8
+EACH = 4  # answers of a user that go on in a round, where others wait too
 
 
 class AnswerError(Exception):
@@ -221,12 +222,19 @@ def begins(text: str, sequence: str) -> bool:
     return any(sequence.startswith(text[-n:]) for n in range(1, longest + 1))
 
 
+class UnderWay(NamedTuple):
+    """An answer that is being given, and the user who waits for it."""
+
+    owner: str
+    lines: Iterator[Line]
+
+
 class Process:
     """Reads requests in a thread, answers them in turn, one token each."""
 
     def __init__(self) -> None:
         self.requests: queue.Queue[Line | None] = queue.Queue()
-        self.under_way: OrderedDict[str, Iterator[Line]] = OrderedDict()
+        self.under_way: OrderedDict[str, UnderWay] = OrderedDict()
         self.models = Models()
 
     def run(self) -> None:
@@ -241,7 +249,7 @@ class Process:
         sys.stdout.flush()
         threading.Thread(target=self.listen, daemon=True).start()
         while self.accept():
-            for request_id in list(self.under_way):
+            for request_id in self.due():
                 self.advance(request_id)
             sys.stdout.flush()
 
@@ -259,8 +267,17 @@ class Process:
             if request["op"] == "cancel":
                 self.under_way.pop(request["id"], None)
             else:
-                self.under_way[request["id"]] = self.lines(request)
+                answered = UnderWay(request.get("owner", ""), self.lines(request))
+                self.under_way[request["id"]] = answered
         return True
+
+    def due(self) -> list[str]:
+        """Whose turn it is: as many of each user's where several wait."""
+        of_owner: dict[str, list[str]] = {}
+        for request_id, answered in self.under_way.items():
+            of_owner.setdefault(answered.owner, []).append(request_id)
+        most = EACH if len(of_owner) > 1 else None
+        return [each for ids in of_owner.values() for each in ids[:most]]
 
     def lines(self, request: Line) -> Iterator[Line]:
         try:
@@ -271,10 +288,11 @@ class Process:
             yield error.line
 
     def advance(self, request_id: str) -> None:
-        line = next(self.under_way[request_id], None)
+        line = next(self.under_way[request_id].lines, None)
         if line is None:
             del self.under_way[request_id]
         else:
+            self.under_way.move_to_end(request_id)
             self.write(id=request_id, **line)
 
     def write(self, **line: Any) -> None:

@@ -148,6 +148,7 @@ def test_the_guides_commands_do_what_it_says(folder: Path):
         result = CliRunner().invoke(main, shlex.split(command))
         wanted = 1 if NO.match(command) else 0
         assert result.exit_code == wanted, f"{command}\n{result.output}"
+        assert not result.exception or isinstance(result.exception, SystemExit)
     written = {path.name for path in folder.glob("*.jsonl")}
     assert written == {
         *("readable.jsonl", "better.jsonl"),

@@ -117,12 +117,16 @@ def _python(text: str) -> list[dict[str, Any]]:
         return []
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error")  # an unknown escape such as '\d' is a guess
+            # An unknown escape such as '\d' is a guess. Other warnings may come out of
+            # the collection of garbage, in the midst of the parser.
+            warnings.simplefilter("error", SyntaxWarning)
+            warnings.simplefilter("error", DeprecationWarning)
             if _adjacent_strings(text):
                 return []
-            if _repeats_a_key(text):
+            tree = ast.parse(text, mode="eval")
+            if _repeats_a_key(tree):
                 return []
-            value = ast.literal_eval(text)
+            value = ast.literal_eval(tree)
         if json.loads(json.dumps(value, allow_nan=False)) == value:
             return [value] if isinstance(value, dict) else []
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
@@ -132,9 +136,9 @@ def _python(text: str) -> list[dict[str, Any]]:
     return []
 
 
-def _repeats_a_key(text: str) -> bool:
+def _repeats_a_key(tree: ast.AST) -> bool:
     """Python keeps the last of two values; which one was meant is a guess."""
-    for node in ast.walk(ast.parse(text, mode="eval")):
+    for node in ast.walk(tree):
         keys = [ast.dump(key) for key in getattr(node, "keys", ()) if key]
         if len(set(keys)) < len(keys):
             return True

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import copy
+import gc
 import json
 import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from traceback import format_exception
 from typing import Any
 
 import pandas
@@ -17,6 +21,7 @@ from hypothesis import strategies as st
 import finetune_kit as kit
 from finetune_kit.dataset import check
 from finetune_kit.dataset.edits import fixable
+from finetune_kit.dataset.mending import mend
 from finetune_kit.dataset.repair import repair
 
 Row = dict[str, Any]
@@ -477,3 +482,22 @@ def test_a_spreadsheet_keeps_its_rows_when_another_code_is_asked_for(tmp_path: P
     pairs = [{"prompt": f"q{n}", "completion": f"a{n}"} for n in range(12)]
     pandas.DataFrame(pairs).to_excel(path, index=False, engine="openpyxl")
     assert repair(path, fixes=["safe", "not_utf8"]).rows == pairs
+
+
+def test_garbage_that_is_collected_meanwhile_does_not_disturb_the_parser(monkeypatch):
+    """A temporary folder that warns then; telling of a warning as an error, Python
+    parses its own source, and the parser under way would break off."""
+    monkeypatch.setattr(sys, "unraisablehook", lambda told: format_exception(told[1]))
+    text = repr(chat(content="word " * 9))
+    turns = repr({"messages": [chat()["messages"][0]] * 60})
+    before = gc.get_threshold()
+    try:
+        for threshold in range(5, 65, 3):
+            garbage: list[Any] = [TemporaryDirectory()]
+            garbage.append(garbage)
+            del garbage
+            gc.set_threshold(threshold, 1, 1)
+            assert mend(text)
+            assert mend(turns)
+    finally:
+        gc.set_threshold(*before)

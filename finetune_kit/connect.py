@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
+from finetune_kit import workspace
 from finetune_kit.display.cards import Card, in_notebook, show
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def connect(target: str | None = None, *, export: bool = False) -> OpenAI:
     ``export=True`` also sets ``OPENAI_BASE_URL`` and ``OPENAI_API_KEY`` for calls on
     the module (``openai.files.create``) and for programs started from here.
     """
-    name = (target or os.environ.get("FINETUNE_KIT_TARGET") or "local").strip()
+    name = target or workspace.target()
     client = _local_client() if name == "local" else _remote_client(find_target(name))
     if export:
         os.environ.update(environment(client))

@@ -6,6 +6,7 @@ The local API reads them, `finetune-kit class` writes them.
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
@@ -21,6 +22,11 @@ class Key(NamedTuple):
     def of_line(cls, line: str) -> Key:
         value, _, name = line.partition("#")
         return cls(value.strip(), name.strip())
+
+
+def as_told_apart(name: str) -> str:
+    """A name without what does not tell two apart: spaces, capitals, Unicode's form."""
+    return unicodedata.normalize("NFC", " ".join(name.split())).casefold()
 
 
 def read(path: Path) -> list[Key]:

@@ -158,9 +158,10 @@ def step(name: str, *files: Path | str, **settings: Any) -> Iterator[Step]:
 
 def _fingerprint(files: tuple[Path | str, ...], settings: dict[str, Any]) -> str:
     hashes = [hashlib.sha256(Path(file).read_bytes()).hexdigest() for file in files]
-    text = json.dumps([_target(), hashes, settings], sort_keys=True, default=str)
+    text = json.dumps([target(), hashes, settings], sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _target() -> str:
+def target() -> str:
+    """Which API the environment names: ``FINETUNE_KIT_TARGET``, else local."""
     return os.environ.get("FINETUNE_KIT_TARGET", "").strip() or "local"

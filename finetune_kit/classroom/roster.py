@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from finetune_kit import key_file
-from finetune_kit.key_file import Key
+from finetune_kit.key_file import Key, as_told_apart
 
 MOST = 1000  # learners
 LONGEST_NAME = 60  # characters
@@ -80,7 +80,7 @@ def read_names(path: Path) -> list[str]:
         if not name or name.startswith("#"):
             continue
         _refuse_name(name, f"{path}, line {number}")
-        earlier = seen.setdefault(name.casefold(), number)
+        earlier = seen.setdefault(as_told_apart(name), number)
         if earlier != number:
             raise ValueError(
                 f"{path}, line {number}: “{name}” stands already in line {earlier}. "
@@ -110,7 +110,7 @@ def enrol(folder: Folder, names: Iterable[str]) -> Roster:
     former, latest = _known(folder.former_keys), _known(folder.keys)
     known = former | latest
     learners = [
-        Key(known.pop(name.casefold(), Key(_new())).value, name) for name in names
+        Key(known.pop(as_told_apart(name), Key(_new())).value, name) for name in names
     ]
     if folder.instructor_key.exists():
         instructor = key_file.read(folder.instructor_key)[0]
@@ -133,7 +133,7 @@ def _known(path: Path) -> dict[str, Key]:
     """The keys in a file by name, as names are told apart; {} without the file."""
     if not path.exists():
         return {}
-    return {key.name.casefold(): key for key in key_file.read(path)}
+    return {as_told_apart(key.name): key for key in key_file.read(path)}
 
 
 def _new() -> str:

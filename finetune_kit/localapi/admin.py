@@ -4,7 +4,6 @@ import contextlib
 import os
 import shutil
 import time
-import unicodedata
 
 import anyio.to_thread
 from starlette.requests import Request
@@ -12,6 +11,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from typing_extensions import TypedDict
 
+from finetune_kit.key_file import as_told_apart
 from finetune_kit.localapi import housekeeping, learner_reset
 from finetune_kit.localapi.clock import DeterministicClock
 from finetune_kit.localapi.errors import ApiError
@@ -86,9 +86,8 @@ async def reset_learner(request: Request) -> JSONResponse:
     """Forget what one learner has made; the key stays."""
     require_admin(request)
     kit, name = kit_of(request), request.path_params["name"]
-    wanted = unicodedata.normalize("NFC", " ".join(name.split())).casefold()
-    learners = kit.keys.learners.items()
-    owners = [owner for owner, known in learners if known.casefold() == wanted]
+    wanted, learners = as_told_apart(name), kit.keys.learners.items()
+    owners = [owner for owner, known in learners if as_told_apart(known) == wanted]
     if not owners:
         known = ", ".join(kit.keys.learners.values()) or "no one"
         raise ApiError(

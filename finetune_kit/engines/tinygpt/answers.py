@@ -49,7 +49,7 @@ class AnswerError(Exception):
 
 
 class Models:
-    """The models last used, by path; the least recently used one is dropped."""
+    """The models last used, by their file; the least recently used one is dropped."""
 
     def __init__(self) -> None:
         self.loaded: OrderedDict[tuple[Any, ...], Reader] = OrderedDict()

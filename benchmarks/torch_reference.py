@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from torch.nn.functional import cross_entropy, relu, rms_norm, softmax
 
+from finetune_kit.engines.tinygpt.attention import rotary_tables
 from finetune_kit.engines.tinygpt.model import (
     Config,
     Parameters,
     layout,
     loss_and_gradient,
-    rotary_tables,
 )
 
 torch.set_num_threads(1)

@@ -7,7 +7,8 @@ weights alone.
 
 import numpy as np
 
-from finetune_kit.engines.tinygpt.model import Array, Parameters
+from finetune_kit.engines.tinygpt.arrays import Array
+from finetune_kit.engines.tinygpt.model import Parameters
 
 MOMENTUM = np.float32(0.95)
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)

@@ -21,13 +21,9 @@ from typing import Any
 import numpy as np
 
 from finetune_kit.engines.tinygpt.adam import Adam, schedule
+from finetune_kit.engines.tinygpt.arrays import Array
 from finetune_kit.engines.tinygpt.chat import Example, batch, encode_example
-from finetune_kit.engines.tinygpt.model import (
-    Array,
-    Config,
-    Parameters,
-    loss_and_gradient,
-)
+from finetune_kit.engines.tinygpt.model import Config, Parameters, loss_and_gradient
 from finetune_kit.engines.tinygpt.tokenizer import END, TEXT, Tokenizer, load
 from finetune_kit.engines.tinygpt.weights import load as load_weights
 from finetune_kit.engines.tinygpt.weights import save

@@ -45,6 +45,27 @@ def test_the_gradient_equals_finite_differences(name: str) -> None:
         assert g[name].reshape(-1)[i] == pytest.approx(expected, rel=1e-4, abs=1e-7)
 
 
+@pytest.mark.parametrize("alike", [1, 4, 7])
+def test_a_common_beginning_is_read_once_and_changes_nothing(alike: int) -> None:
+    p = in_double_precision(seed=1)
+    inputs, targets, single = small_batch()
+    weights = single.astype(np.float64)
+    inputs[:, :alike] = inputs[0, :alike]
+    weights[:, :alike] = 0.0
+    weights[:, -1] = 1.0
+    together, apart = (Parameters(SMALL, np.zeros_like(p.flat)) for _ in range(2))
+    loss = loss_and_gradient(p, inputs, targets, weights, together)
+    one, losses = Parameters(SMALL, np.zeros_like(p.flat)), []
+    for row in range(len(inputs)):  # alone, a sequence has nothing in common
+        part = slice(row, row + 1)
+        found = loss_and_gradient(p, inputs[part], targets[part], weights[part], one)
+        share = weights[row].sum() / weights.sum()
+        apart.flat += share * one.flat
+        losses.append(share * found.loss)
+    assert loss.loss == pytest.approx(sum(losses), rel=1e-9)
+    np.testing.assert_allclose(together.flat, apart.flat, atol=1e-9)
+
+
 def test_reading_token_by_token_equals_the_full_forward_pass() -> None:
     p = Parameters.initial(SMALL, seed=3)
     tokens = np.random.default_rng(4).integers(0, SMALL.vocab_size, 12)

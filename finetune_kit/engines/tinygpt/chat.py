@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from finetune_kit.engines.tinygpt.arrays import Array, IntArray
 from finetune_kit.engines.tinygpt.calls import calls_text, tools_of, tools_text
-from finetune_kit.engines.tinygpt.model import Array, IntArray
 from finetune_kit.engines.tinygpt.tokenizer import (
     ASSISTANT,
     END,

@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from finetune_kit.engines.tinygpt.arrays import Array
 from finetune_kit.engines.tinygpt.chat import batch, encode_example
-from finetune_kit.engines.tinygpt.model import Array, Parameters, loss_and_gradient
+from finetune_kit.engines.tinygpt.model import Parameters, loss_and_gradient
 from finetune_kit.engines.tinygpt.tokenizer import Tokenizer
 
 

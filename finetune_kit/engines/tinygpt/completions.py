@@ -10,14 +10,10 @@ from typing import Any, cast
 import numpy as np
 
 from finetune_kit.engines.contract import Metrics
+from finetune_kit.engines.tinygpt.arrays import Array
 from finetune_kit.engines.tinygpt.chat import Example, batch
 from finetune_kit.engines.tinygpt.classification import Classification
-from finetune_kit.engines.tinygpt.model import (
-    Array,
-    Loss,
-    Parameters,
-    loss_and_gradient,
-)
+from finetune_kit.engines.tinygpt.model import Loss, Parameters, loss_and_gradient
 from finetune_kit.engines.tinygpt.train import VALIDATION_BATCH, Settings, Training
 
 

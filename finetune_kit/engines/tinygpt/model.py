@@ -7,23 +7,30 @@ that enter the attention come from the previous position (token shift, RWKV: Pen
 2023); at this size it is what makes copying a name out of the prompt learnable.
 
 Shapes: B sequences, T positions, C channels, H heads of size D = C / H, V tokens,
-N supervised positions.
+R rows (positions of the batch, those of a common beginning once), N supervised ones.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
-Array = NDArray[Any]  # float32; float64 where gradients are checked
-IntArray = NDArray[np.int64]
+from finetune_kit.engines.tinygpt.arrays import Array, IntArray
+from finetune_kit.engines.tinygpt.attention import (
+    Heads,
+    Parts,
+    attend,
+    attend_backward,
+    beginning,
+    parts_of,
+    shift,
+    shift_backward,
+)
+
 Positions = IntArray | slice
 EVERY = slice(None)
 EPS = np.float32(1e-5)
-MASKED = np.float32(-1e9)
 
 
 @dataclass(frozen=True)
@@ -99,9 +106,6 @@ def layout(config: Config) -> Iterator[tuple[str, int, int]]:
     yield "norm", 1, c
 
 
-# ---------------------------------------------------------------- building blocks
-
-
 def rms_norm(x: Array, gain: Array) -> tuple[Array, Array]:
     """x / rms(x) * gain over the last axis; also 1 / rms for the backward pass."""
     square = np.vecdot(x, x)[..., None] / x.shape[-1]  # (..., 1)
@@ -120,65 +124,16 @@ def rms_norm_backward(
     return dx
 
 
-def shift(h: Array) -> Array:
-    """First half of the channels from position t - 1 (zeros before the first)."""
-    half = h.shape[-1] // 2
-    out = h.copy()
-    out[:, 1:, :half] = h[:, :-1, :half]
-    out[:, 0, :half] = 0.0
-    return out
-
-
-def shift_backward(dout: Array) -> Array:
-    half = dout.shape[-1] // 2
-    dh = dout.copy()
-    dh[:, :-1, :half] = dout[:, 1:, :half]
-    dh[:, -1, :half] = 0.0
-    return dh
-
-
-@lru_cache
-def rotary_tables(length: int, head_size: int) -> tuple[Array, Array]:
-    """cos (length, 1, D / 2) and -+ sin (length, 2, D / 2) of position x frequency."""
-    frequency = 10000.0 ** (-np.arange(0, head_size, 2) / head_size)
-    angle = (np.arange(length)[:, None] * frequency).astype(np.float32)
-    sin = np.sin(angle)
-    return np.cos(angle)[:, None], np.stack((-sin, sin), 1)
-
-
-def rotate(x: Array, cos: Array, sin: Array) -> Array:
-    """Rotary position on (..., T, D), half split; with -sin it is its own inverse."""
-    halves = x.reshape(*x.shape[:-1], 2, -1)  # (..., T, 2, D / 2): a, b
-    turned = halves * cos
-    turned += halves[..., ::-1, :] * sin  # a cos - b sin, b cos + a sin
-    return turned.reshape(x.shape)
-
-
-@lru_cache
-def causal_mask(length: int) -> Array:
-    """(T, T) with a large negative number where a position would look ahead."""
-    return np.triu(np.full((length, length), MASKED, np.float32), 1)
-
-
-def softmax(x: Array) -> Array:
-    x = np.exp(x - x.max(-1, keepdims=True))
-    x /= x.sum(-1, keepdims=True)
-    return x
-
-
 # ------------------------------------------------------------------ forward, backward
 
 
 class Saved(NamedTuple):
     """What one block's backward pass needs of its forward pass."""
 
-    x: Array  # (B, T, C) input of the block
-    r1: Array  # (B, T, 1)
-    h: Array  # (B, T, C) shifted input of the attention
-    q: Array  # (B, H, T, D)
-    k: Array
-    v: Array
-    att: Array  # (B, H, T, T)
+    x: Array  # (R, C) input of the block
+    r1: Array  # (R, 1)
+    h: Array  # (R, C) shifted input of the attention
+    heads: list[Heads]  # of each part
     at: Positions
     y: Array  # (N, C) heads joined
     x2: Array  # (N, C) between attention and feed-forward
@@ -188,45 +143,33 @@ class Saved(NamedTuple):
 
 
 def block(
-    p: Parameters, i: int, x: Array, at: Positions = EVERY
+    p: Parameters, i: int, x: Array, parts: Parts, at: Positions = EVERY
 ) -> tuple[Array, Saved]:
     """One transformer block: x + attention(norm(x)), then + feed-forward(norm(x)).
 
-    x is (B, T, C), the output (N, C): `at` says which N of the B T positions are
-    wanted. The others are still read, so their keys and values are computed.
+    x is (R, C), the output (N, C): `at` says which N of the rows are wanted. The others
+    are still read, so their keys and values are computed.
     """
-    b, t, c = x.shape
     n_head = p.config.n_head
-    head_size = c // n_head
-    cos, sin = rotary_tables(t, head_size)
-
     h, r1 = rms_norm(x, p[f"{i}.norm1"])
-    h = shift(h)
-    qkv = (h.reshape(-1, c) @ p[f"{i}.wqkv"]).reshape(b, t, 3, n_head, head_size)
-    q, k, v = qkv.transpose(2, 0, 3, 1, 4)  # 3 x (B, H, T, D)
-    q, k, v = rotate(q, cos, sin), rotate(k, cos, sin), np.ascontiguousarray(v)
-    att = q @ k.swapaxes(-1, -2)  # (B, H, T, T)
-    att *= np.float32(head_size**-0.5)
-    att = softmax(att + causal_mask(t))
-    y = (att @ v).transpose(0, 2, 1, 3).reshape(-1, c)[at]
-    x2 = x.reshape(-1, c)[at] + y @ p[f"{i}.wo"]
+    h = shift(h, parts)
+    qkv = (h @ p[f"{i}.wqkv"]).reshape(len(x), 3, n_head, -1)
+    y = np.empty_like(x)
+    heads = attend(qkv, parts, y)
+    y = y[at]
+    x2 = x[at] + y @ p[f"{i}.wo"]
 
     h2, r2 = rms_norm(x2, p[f"{i}.norm2"])
     relu = np.maximum(h2 @ p[f"{i}.w1"], 0.0)
     out = x2 + (relu * relu) @ p[f"{i}.w2"]
-    return out, Saved(x, r1, h, q, k, v, att, at, y, x2, r2, h2, relu)
+    return out, Saved(x, r1, h, heads, at, y, x2, r2, h2, relu)
 
 
 def block_backward(
-    p: Parameters, g: Parameters, i: int, dout: Array, s: Saved
+    p: Parameters, g: Parameters, i: int, dout: Array, parts: Parts, s: Saved
 ) -> Array:
-    """Gradient (B, T, C) of the block's input from that of its output (N, C); writes
-    the weights' gradients into g."""
-    b, t, c = s.x.shape
-    n_head = p.config.n_head
-    head_size = c // n_head
-    cos, sin = rotary_tables(t, head_size)
-
+    """Gradient (R, C) of the block's input from that of its output (N, C); writes the
+    weights' gradients into g."""
     np.matmul((s.relu * s.relu).T, dout, out=g[f"{i}.w2"])
     du = dout @ p[f"{i}.w2"].T  # (N, 4C)
     du *= s.relu
@@ -237,20 +180,12 @@ def block_backward(
 
     np.matmul(s.y.T, dx2, out=g[f"{i}.wo"])
     dy = np.zeros_like(s.x)
-    dy.reshape(-1, c)[s.at] = dx2 @ p[f"{i}.wo"].T
-    dy = dy.reshape(b, t, n_head, head_size).transpose(0, 2, 1, 3)  # (B, H, T, D)
-    dv = s.att.swapaxes(-1, -2) @ dy
-    datt = dy @ s.v.swapaxes(-1, -2)  # (B, H, T, T)
-    datt -= np.vecdot(datt, s.att)[..., None]
-    datt *= s.att
-    datt *= np.float32(head_size**-0.5)
-    dq = rotate(datt @ s.k, cos, -sin)
-    dk = rotate(datt.swapaxes(-1, -2) @ s.q, cos, -sin)
-    dqkv = np.stack((dq, dk, dv), 1).transpose(0, 3, 1, 2, 4).reshape(-1, 3 * c)
-    np.matmul(s.h.reshape(-1, c).T, dqkv, out=g[f"{i}.wqkv"])
-    dh = shift_backward((dqkv @ p[f"{i}.wqkv"].T).reshape(b, t, c))
+    dy[s.at] = dx2 @ p[f"{i}.wo"].T
+    dqkv = attend_backward(dy, parts, s.heads).reshape(len(dy), -1)
+    np.matmul(s.h.T, dqkv, out=g[f"{i}.wqkv"])
+    dh = shift_backward(dqkv @ p[f"{i}.wqkv"].T, parts)
     dx = rms_norm_backward(dh, s.x, s.r1, p[f"{i}.norm1"], g[f"{i}.norm1"])
-    dx.reshape(-1, c)[s.at] += dx2
+    dx[s.at] += dx2
     return dx
 
 
@@ -277,23 +212,25 @@ def loss_and_gradient(
     > 0). With `g` the gradients are written into it. Right padding needs no mask:
     attention is causal.
     """
-    x = p["wte"][inputs]  # (B, T, C)
-    at = np.flatnonzero(weights > 0)  # N supervised positions of the B T
-    last, saved = x, []
+    shared = beginning(inputs, weights)
+    parts = parts_of(inputs.shape, shared)
+    learnt = np.flatnonzero(weights[:, shared:] > 0)  # N, counted after the beginning
+    tokens = np.concatenate((inputs[0, :shared], inputs[:, shared:].ravel()))
+    last, saved = p["wte"][tokens], []  # (R, C)
     for i in range(p.config.n_layer):
-        wanted = at if i == p.config.n_layer - 1 else EVERY
-        last, s = block(p, i, last.reshape(x.shape), wanted)
+        wanted = shared + learnt if i == p.config.n_layer - 1 else EVERY
+        last, s = block(p, i, last, parts, wanted)
         saved.append(s)
     h, r = rms_norm(last, p["norm"])
     logits = h @ p["wte"].T  # (N, V)
     logits -= logits.max(-1, keepdims=True)
-    target = targets.ravel()[at]
+    target = targets[:, shared:].ravel()[learnt]
     rows = np.arange(len(target))
     at_target = logits[rows, target]
     right = at_target >= 0  # the target is the largest logit
     np.exp(logits, out=logits)
     total = logits.sum(-1)
-    w = weights.ravel()[at]
+    w = weights[:, shared:].ravel()[learnt]
     w = w / w.sum()
     loss = float((w * (np.log(total) - at_target)).sum())
     if g is not None:
@@ -302,8 +239,8 @@ def loss_and_gradient(
         np.matmul(logits.T, h, out=g["wte"])
         dx = rms_norm_backward(logits @ p["wte"], last, r, p["norm"], g["norm"])
         for i in reversed(range(p.config.n_layer)):
-            dx = block_backward(p, g, i, dx, saved[i]).reshape(-1, x.shape[-1])
-        add_rows(g["wte"], inputs.ravel(), dx)
+            dx = block_backward(p, g, i, dx, parts, saved[i])
+        add_rows(g["wte"], tokens, dx)
     return Loss(loss, int(right.sum()) / len(target), len(target), right)
 
 
@@ -316,7 +253,8 @@ def add_rows(matrix: Array, rows: IntArray, values: Array) -> None:
 
 def all_logits(p: Parameters, inputs: IntArray) -> Array:
     """Logits (B, T, V) at every position: the slow, plain way; tests compare to it."""
-    x = p["wte"][inputs]
+    x, parts = p["wte"][inputs.ravel()], parts_of(inputs.shape)
     for i in range(p.config.n_layer):
-        x = block(p, i, x)[0].reshape(x.shape)
-    return rms_norm(x, p["norm"])[0] @ p["wte"].T
+        x, _ = block(p, i, x, parts)
+    logits = rms_norm(x, p["norm"])[0] @ p["wte"].T
+    return logits.reshape(*inputs.shape, -1)

@@ -4,17 +4,14 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from finetune_kit.engines.tinygpt.model import (
-    Array,
-    Config,
-    IntArray,
-    Parameters,
+from finetune_kit.engines.tinygpt.arrays import Array, IntArray
+from finetune_kit.engines.tinygpt.attention import (
     causal_mask,
-    rms_norm,
     rotary_tables,
     rotate,
     softmax,
 )
+from finetune_kit.engines.tinygpt.model import Config, Parameters, rms_norm
 
 
 class Cache:

@@ -11,7 +11,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from finetune_kit.engines.tinygpt.model import Array, Parameters
+from finetune_kit.engines.tinygpt.arrays import Array
+from finetune_kit.engines.tinygpt.model import Parameters
 from finetune_kit.engines.tinygpt.reading import Cache, read, read_next
 from finetune_kit.engines.tinygpt.tokenizer import (
     ASSISTANT,

@@ -16,13 +16,9 @@ import numpy as np
 
 from finetune_kit.engines.contract import Metrics
 from finetune_kit.engines.tinygpt.adam import Adam, schedule
+from finetune_kit.engines.tinygpt.arrays import IntArray
 from finetune_kit.engines.tinygpt.chat import Example, batch
-from finetune_kit.engines.tinygpt.model import (
-    IntArray,
-    Loss,
-    Parameters,
-    loss_and_gradient,
-)
+from finetune_kit.engines.tinygpt.model import Loss, Parameters, loss_and_gradient
 
 WARMUP = 0.05  # share of the steps
 MINI_VALIDATION = 10  # steps between looks at a few validation examples

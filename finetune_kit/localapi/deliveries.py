@@ -10,6 +10,7 @@ import hmac
 import http.client
 import json
 import logging
+import threading
 import time
 import urllib.error
 import urllib.request
@@ -27,6 +28,7 @@ EVENT_TYPES = (
 _TIMEOUT = 10.0  # seconds that a receiver has
 _CLOSING = 2.0  # seconds that it has when the server stops
 _MAX_ATTEMPTS = 20
+_SENDERS = 16  # endpoints at a time
 _LONGEST_PAUSE = 3600.0  # seconds; the pauses double: 1, 2, 4, … (about 9 h in all)
 
 log = logging.getLogger(__name__)
@@ -112,27 +114,50 @@ def _signature(secret: str, signed: bytes) -> str:
 
 
 class Deliveries(Rounds):
-    """Sends what is due in each round, again until it is taken."""
+    """Sends what is due, again until it is taken.
+
+    Each endpoint gets its events one after the other, in a thread of its own, so a
+    receiver that is slow to answer holds up nobody else.
+    """
 
     def __init__(self, kit: Kit) -> None:
         super().__init__("webhooks", _TIMEOUT)
         self._kit = kit
+        self._senders: dict[str, threading.Thread] = {}  # by endpoint
 
     def close(self, seconds: float | None = _CLOSING) -> None:
         """What is not delivered yet is sent by the next server."""
         super().close(seconds)
+        until = time.monotonic() + (seconds or _TIMEOUT)
+        for sender in list(self._senders.values()):
+            sender.join(max(0.0, until - time.monotonic()))
 
     def look(self) -> float | None:
-        due = self._kit.store.all(
-            "SELECT * FROM webhook_deliveries WHERE due <= ? ORDER BY seq", time.time()
-        )
-        for delivery in due:
-            if not self.closing:
-                self._deliver(delivery)
-        row = self._kit.store.one("SELECT min(due) AS due FROM webhook_deliveries")
-        if row is None or row["due"] is None:
-            return None
-        return max(0.0, float(row["due"]) - time.time())
+        waiting = self._kit.store.all("SELECT * FROM webhook_deliveries ORDER BY seq")
+        now, later = time.time(), []
+        for delivery in waiting:
+            if self.closing or delivery["endpoint_id"] in self._senders:
+                continue
+            if delivery["due"] > now:
+                later.append(delivery["due"])
+            elif len(self._senders) < _SENDERS:  # else the first to end wakes this
+                self._send(delivery)
+        return min(later) - now if later else None
+
+    def _send(self, delivery: Row) -> None:
+        sender = threading.Thread(target=self._attempt, args=(delivery,), daemon=True)
+        self._senders[delivery["endpoint_id"]] = sender
+        sender.start()
+
+    def _attempt(self, delivery: Row) -> None:
+        try:
+            self._deliver(delivery)
+        except Exception:  # a full disk, say: there will be room again
+            log.exception("webhook %s cannot be looked after", delivery["id"])
+            time.sleep(_TIMEOUT)
+        finally:
+            del self._senders[delivery["endpoint_id"]]
+            self.wake()
 
     def _deliver(self, delivery: Row) -> None:
         endpoint = self._kit.store.one(

@@ -3,6 +3,7 @@
 import socket
 import socketserver
 import threading
+import time
 from contextlib import contextmanager
 
 import openai
@@ -190,18 +191,50 @@ class NotHttp(socketserver.BaseRequestHandler):
         self.request.sendall(b"220 smtp ready\r\n")
 
 
+class Silent(socketserver.BaseRequestHandler):
+    def handle(self):
+        self.request.recv(100_000)
+        self.server.asked.set()
+        self.server.go_on.wait(30)
+
+
+@contextmanager
+def badly_received(client, handler):
+    """An endpoint whose receiver does not do what a receiver should."""
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), handler) as receiver:
+        receiver.asked, receiver.go_on = threading.Event(), threading.Event()
+        threading.Thread(target=receiver.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{receiver.server_address[1]}/"
+        endpoint = client.webhooks.create(name="bad", url=url, event_types=ENDS)
+        yield receiver, endpoint
+        client.webhooks.delete(endpoint.id)
+        receiver.go_on.set()
+        receiver.shutdown()
+
+
+def cancelled(client):
+    job = create(client, hyperparameters=SLOW)
+    return client.fine_tuning.jobs.cancel(job.id)
+
+
 def test_a_receiver_that_speaks_no_http_holds_up_nobody(server, client, stranger):
-    with socketserver.TCPServer(("127.0.0.1", 0), NotHttp) as mail:
-        threading.Thread(target=mail.serve_forever, daemon=True).start()
-        url = f"http://127.0.0.1:{mail.server_address[1]}/"
-        broken = client.webhooks.create(name="mail", url=url, event_types=ENDS)
+    with badly_received(client, NotHttp) as (_, broken):
         with pytest.raises(openai.BadRequestError, match="No answer from"):
             client.webhooks.test(broken.id, event_type=ENDS[2])
         with told(stranger) as (receiver, endpoint):
-            for owner in (client, stranger):
-                job = create(owner, hyperparameters=SLOW)
-                owner.fine_tuning.jobs.cancel(job.id)
+            cancelled(client)
+            job = cancelled(stranger)
             (event,) = receiver.events(stranger, endpoint.signing_secret, 1)
             assert event.data.id == job.id
-        client.webhooks.delete(broken.id)
-        mail.shutdown()
+
+
+def test_a_receiver_that_does_not_answer_holds_up_nobody(server, client, stranger):
+    with badly_received(client, Silent) as (silent, _):
+        cancelled(client)
+        assert silent.asked.wait(20)
+        with told(stranger) as (receiver, endpoint):
+            job = cancelled(stranger)
+            started = time.monotonic()
+            (event,) = receiver.events(stranger, endpoint.signing_secret, 1)
+            assert event.data.id == job.id
+            assert time.monotonic() - started < 7  # the silent one is given ten

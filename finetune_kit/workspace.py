@@ -35,7 +35,15 @@ def home() -> Path:
         folder = root / "workspace"
     else:
         folder = platformdirs.user_data_path("finetune-kit", appauthor=False)
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        in_the_way = isinstance(error, FileExistsError | NotADirectoryError)
+        why = "a file is in the way" if in_the_way else error.strerror
+        raise type(error)(
+            f"The workspace cannot be {folder}: {why}. Set FINETUNE_KIT_HOME to a "
+            "folder that you may write to."
+        ) from None
     return folder
 
 

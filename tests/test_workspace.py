@@ -32,6 +32,16 @@ class Jobs:
         return SimpleNamespace(id=id_, status=self.status)
 
 
+@pytest.mark.parametrize("inside", [".", "deeper"])
+def test_a_file_where_the_workspace_should_be_is_told(home, inside):
+    home.write_text("not a folder")
+    chosen = home / inside
+    with pytest.MonkeyPatch.context() as env:
+        env.setenv("FINETUNE_KIT_HOME", str(chosen))
+        with pytest.raises(OSError, match=r"a file is in the way.*FINETUNE_KIT_HOME"):
+            workspace.home()
+
+
 def test_facts_of_several_lessons_are_kept_together():
     workspace.remember(model="ft:a", seed=7)
     workspace.remember(seed=8)

@@ -38,7 +38,8 @@ class Estimate:
     """What a job may cost, in USD: low, likely, high; with the price's source.
 
     ``tokens`` is what one epoch trains on, ``n_epochs`` its low, likely and high
-    number, ``price`` USD per million trained tokens.
+    number, ``price`` USD per million trained tokens; ``left_out`` says which lines are
+    not counted.
     """
 
     low: float
@@ -49,12 +50,14 @@ class Estimate:
     model: str = ""
     n_epochs: tuple[int, int, int] = (1, 1, 1)
     price: float = 0.0
+    left_out: tuple[str, ...] = ()
 
     def __repr__(self) -> str:
-        return (
+        price = (
             f"{self.low:.2f} to {self.high:.2f} USD, likely {self.likely:.2f} "
             f"({self.tokens:,} tokens an epoch; {self.source})"
         )
+        return "\n".join((price, *self.left_out))
 
     def to_dict(self) -> dict[str, Any]:
         low, likely, high = self.n_epochs
@@ -79,7 +82,7 @@ class Estimate:
 
     def _repr_html_(self) -> str:
         title = f"Training {self.model} would cost about {usd(self.likely)}"
-        return Card(title, self.lines())._repr_html_()
+        return Card(title, [*self.lines(), *self.left_out])._repr_html_()
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,7 @@ def estimate(
         base.name if base else model,
         epochs,
         price,
+        tuple(measured.left_out()),
     )
 
 

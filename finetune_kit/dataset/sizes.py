@@ -114,12 +114,16 @@ class Sizes:
                 f"{self.images:,} images counted at {TOKENS_PER_IMAGE} tokens each; "
                 "large ones cost more."
             )
-        if self.unread:
-            notes.append(
-                f"Lines that hold no example: {len(self.unread):,} "
-                f"({_listed(self.unread)}); `finetune-kit check` says why."
-            )
-        return " ".join(notes)
+        return " ".join([*notes, *self.left_out()])
+
+    def left_out(self) -> list[str]:
+        """A sentence about the lines that are not counted, where there are some."""
+        if not self.unread:
+            return []
+        return [
+            f"Lines that hold no example: {len(self.unread):,} "
+            f"({_listed(self.unread)}); `finetune-kit check` says why."
+        ]
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -97,7 +97,9 @@ def _advice(progress: Progress) -> list[str]:
         return [
             "The job is paused and waits. To go on, run "
             f'`client.fine_tuning.jobs.resume("{job.id}")`, then '
-            f'`follow(client, "{job.id}")`.'
+            f'`follow(client, "{job.id}")`; in a terminal, '
+            f"`finetune-kit jobs resume {job.id}` and "
+            f"`finetune-kit jobs follow {job.id}`."
         ]
     if progress.interrupted:
         return [

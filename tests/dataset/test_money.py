@@ -55,6 +55,14 @@ def test_where_there_is_nothing_to_train_on_there_is_no_price(rows):
         break_even(rows, "gpt-4.1-mini", 900)
 
 
+def test_lines_that_are_not_counted_are_told_with_the_price(tmp_path):
+    path = tmp_path / "half.jsonl"
+    path.write_text(f"{TRAIN.read_text().splitlines()[0]}\nnot json\n")
+    found = estimate(path, "gpt-4.1-mini")
+    for shown in (repr(found), found._repr_html_()):
+        assert "hold no example: 1 (line 2)" in shown
+
+
 @pytest.mark.parametrize("n_epochs", [0, -1, 1.5, True, "3", None])
 def test_epochs_are_a_whole_number_from_one_on(n_epochs):
     with pytest.raises(ValueError, match="whole number from 1 on"):

@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Sequence
 
 NEIGHBOURS = {
     "a": "s", "b": "v", "c": "x", "d": "f", "e": "r", "f": "g", "g": "h", "h": "j",
@@ -72,3 +73,16 @@ def slip(word: str, rng: random.Random) -> str:
     if kind == 2:
         return word[:i] + word[i + 1] + word[i] + word[i + 2 :]
     return word[:i] + NEIGHBOURS.get(word[i], word[i]) + word[i + 1 :]
+
+
+def estrange(pattern: str, rng: random.Random, words: Sequence[str]) -> str:
+    """Some of the pattern's longer words replaced by any others; {fields} stay."""
+    rate = rng.choice((0.1, 0.2, 0.4))
+
+    def other(found: re.Match[str]) -> str:
+        if rng.random() >= rate:
+            return found[0]
+        word = rng.choice(words)
+        return word.capitalize() if found[0][0].isupper() else word
+
+    return re.sub(r"(?<![{\w'])[A-Za-z]{4,}(?![}\w'])", other, pattern)

@@ -14,16 +14,15 @@ from pretraining.conversation import (
     HERE,
     Conversation,
     Message,
-    Mint,
     called,
     exchange,
-    invented,
     load_toml,
     message,
     sentence,
     tool,
 )
 from pretraining.noise import as_written, roughen, roughen_whole, thin
+from pretraining.people import People
 
 TOOLS = HERE.parent / "data" / "functions" / "tools.json"
 SENTIMENTS = ("positive", "negative")
@@ -49,9 +48,9 @@ class Skills:
         self.orders = load_toml("tasks/orders.toml")
         self.reviews = load_toml("tasks/reviews.toml")
         self.tickets = load_toml("tasks/tickets.toml")
-        self.people = load_toml("tasks/extraction.toml")
-        known = (*self.people["names"], *self.people["cities"])
-        self.coined = Mint(rng, filter(str.isalpha, known))
+        said = (*self.reviews["positive"], *self.reviews["negative"])
+        words = (word for text in said for word in text.split() if word.islower())
+        self.people = People(rng, filter(str.isalpha, words))
         self.functions = load_toml("tasks/functions.toml")
         tools = json.loads(TOOLS.read_text("utf-8"))
         self.tools = {tool["function"]["name"]: tool for tool in tools}
@@ -73,12 +72,12 @@ class Skills:
             field, text, answer = self.sign()
             asked = self.order(field, text)
         elif kind < 0.82:
-            asked, answer = self.as_json(self.person(), self.town())
+            asked, answer = self.as_json(self.people.person(), self.people.town())
         elif kind < 0.91:
-            name, city = self.person(), self.town()
-            text = rng.choice(self.people["patterns"]).format(name=name, city=city)
+            name, city = self.people.person(), self.people.town()
+            text = self.people.told(name, city)
             key, answer = rng.choice((("ask_name", name), ("ask_city", city)))
-            asked = rng.choice(self.people[key]).replace("{}", text)
+            asked = rng.choice(self.people.lists[key]).replace("{}", text)
         else:
             text, answer, arguments = self.household()
             asked = self.order("which_tool", text)
@@ -205,28 +204,28 @@ class Skills:
     # ---------------------------------------------------------------- extraction
 
     def extraction(self) -> Conversation:
-        rng, kind, people = self.rng, self.rng.random(), self.people
-        name, city = self.person(), self.town()
-        text = rng.choice(people["patterns"]).format(name=name, city=city)
+        rng, kind, lists = self.rng, self.rng.random(), self.people.lists
+        name, city = self.people.person(), self.people.town()
+        text = self.people.told(name, city)
         if rng.random() < 0.6:
             text, name, city = roughen_whole(text, rng, name, city)
         if kind < 0.1:
             prompt = message("system", rng.choice(self.orders["extract_system"]))
             return Conversation((prompt, *exchange(text, self.plainly(name, city))))
         if kind < 0.3:
-            asked = rng.choice(people["say_plain"]).replace("{}", text)
+            asked = rng.choice(lists["say_plain"]).replace("{}", text)
             answer = self.plainly(name, city)
         elif kind < 0.42:
-            asked, answer = rng.choice(people["ask_name"]).replace("{}", text), name
+            asked, answer = rng.choice(lists["ask_name"]).replace("{}", text), name
         elif kind < 0.54:
-            asked, answer = rng.choice(people["ask_city"]).replace("{}", text), city
+            asked, answer = rng.choice(lists["ask_city"]).replace("{}", text), city
         elif kind < 0.8:
             asked = self.order("extract_json", text)
             answer = json.dumps({"name": name, "city": city})
         elif kind < 0.9:
             asked, answer = self.as_json(name, city)
         else:
-            answer = " ".join(self.coined() for _ in range(rng.randint(2, 5)))
+            answer = " ".join(self.people.coined() for _ in range(rng.randint(2, 5)))
             asked = self.order("repeat", answer)
         return Conversation((*self.system(), *exchange(asked, answer)))
 
@@ -246,28 +245,6 @@ class Skills:
         chosen = {key: fields[key] for key in keys}
         said = ", ".join(f"{key} {value}" for key, value in chosen.items())
         return self.order("write_json", said), json.dumps(chosen)
-
-    def person(self) -> str:
-        kind = self.rng.random()
-        if kind < 0.35:
-            return str(self.rng.choice(self.people["names"]))
-        if kind < 0.7:
-            return self.coined()
-        return invented(self.rng, self.people["name_parts"]).capitalize()
-
-    def town(self) -> str:
-        rng, kind = self.rng, self.rng.random()
-        if kind < 0.3:
-            return str(rng.choice(self.people["cities"]))
-        if kind < 0.4:
-            return str(rng.choice(self.people["two_word_cities"]))
-        if kind < 0.55:
-            form = str(rng.choice(self.people["town_forms"]))
-            return form.format(self.coined(), self.coined())
-        if kind < 0.8:
-            return self.coined()
-        ends = self.people["city_ends"]
-        return f"{rng.choice(self.people['name_parts'])}{rng.choice(ends)}".capitalize()
 
     # ----------------------------------------------------------------- functions
 
@@ -333,7 +310,7 @@ class Skills:
         name = rng.choice(tuple(self.tools))
         pattern = rng.choice(self.functions[name]["requests"])
         if name == "get_weather":
-            town = self.town()
+            town = self.people.town()
             return pattern.format(city=town), name, {"city": town}
         if name == "set_timer":
             said, number = rng.choice(self.functions[name]["minutes"])

@@ -92,7 +92,9 @@ async def reset_learner(request: Request) -> JSONResponse:
         known = ", ".join(kit.keys.learners.values()) or "no one"
         raise ApiError(
             404,
-            f"No learner is called '{name}'. This server knows {known}.",
+            f"No learner is called '{name}'. This server knows {known}. What a name "
+            "has left that is not in the list can be removed when the name is in it "
+            "again.",
             param="name",
         )
     for owner in owners:

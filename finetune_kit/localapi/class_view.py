@@ -236,7 +236,9 @@ def _ended(kit: Kit, jobs: list[Row]) -> list[EndedJob]:
 
 
 def _owner(kit: Kit, job: Row) -> str:
-    return kit.keys.learners.get(job["owner"], "the workspace's own key")
+    if kit.keys.is_admin(job["owner"]):
+        return "the workspace's own key"
+    return kit.keys.learners.get(job["owner"], "no longer in the class")
 
 
 def _model(job: Row) -> str:

@@ -44,6 +44,9 @@ class Keys:
     def owner_of(self, key: str) -> str | None:
         return self._owners.get(_digest(key))
 
+    def knows(self, owner: str) -> bool:
+        return owner in self._owners.values()
+
     def is_admin(self, owner: str) -> bool:
         return owner == self._admin
 

@@ -102,22 +102,25 @@ class Lifecycle(Rounds):
 
     def look(self) -> float | None:
         at_work = self._kit.runner.at_work()  # before their last lines are read
-        active = self.active_jobs()
+        jobs = self.active_jobs()
+        # Who has left the class has left a job, too; it rests until the key is back.
+        active = [job for job in jobs if self._kit.keys.knows(job["owner"])]
         for job in active:
             self._guarded(job, self._advance)
         for job in self._to_validate(active):
             self._guarded(job, self._start_validation)
         for job in self._to_start(active):
             self._guarded(job, self._start)
-        alive = {job["id"] for job in active}
-        resting = {job["id"] for job in active if job["status"] == "paused"}
+        alive = {job["id"] for job in jobs}
+        going_on = {job["id"] for job in active if job["status"] != "paused"}
+        resting = alive - going_on
         self._end_idle_validators(alive)
         # A job can be cancelled or paused in the very moment when its worker starts.
         for job_id in at_work - alive:
             self._kit.runner.stop(job_id, save=False)
         for job_id in at_work & resting:
             self._kit.runner.stop(job_id, save=True)
-        return _INTERVAL if (alive - resting) | at_work else None
+        return _INTERVAL if going_on | at_work else None
 
     def _guarded(self, job: Row, act: Any) -> None:
         """A fault of ours fails one job, with a reason, and not the server."""

@@ -20,6 +20,7 @@ from tests.localapi.running import (
     RunningServer,
     chat_rows,
     until,
+    until_running,
     upload,
 )
 
@@ -140,6 +141,36 @@ def test_who_has_used_up_the_budget_gets_the_quota_error_and_others_do_not(
     assert re.search(r"your jobs have taken \d+\. .*Ask your instructor", error.message)
     assert error.response.headers["x-should-retry"] == "false"
     assert room.finished(train(room, ben.key), ben.key).status == "succeeded"
+
+
+def test_the_job_of_who_has_left_rests_until_the_key_is_back(tmp_path):
+    keys, instructor = tmp_path / "keys.txt", tmp_path / "instructor.txt"
+    anna, ben = key_file.Key("sk-anna", "Anna"), key_file.Key("sk-ben", "Ben")
+    key_file.write(instructor, [key_file.Key(INSTRUCTOR)], "")
+    options = ("--api-key-file", keys, "--instructor-key-file", instructor)
+
+    def served(*learners):
+        key_file.write(keys, learners, "")
+        arguments = [str(each) for each in (*options, "--jobs-at-once", "1")]
+        return RunningServer(tmp_path / "home", *arguments, fake=True)
+
+    with served(anna, ben) as server:
+        job = train(server, anna.value, epochs=50, multiplier=0.2)
+        until_running(server.client(anna.value), job)
+    with served(ben) as server:
+        others = train(server, ben.value)  # there is one place, and it is free
+        assert server.finished(others, ben.value).status == "succeeded"
+        with browser(server) as client:
+            page = client.post("/class", data={"key": INSTRUCTOR}).text
+        assert "no longer in the class" in page
+        with pytest.raises(openai.NotFoundError, match="when the name is in it again"):
+            reset(server, "Anna")
+    with served(anna, ben) as server:
+        jobs = server.client(anna.value).fine_tuning.jobs
+        assert jobs.retrieve(job).status == "running"
+        steps = len(server.events(job, anna.value))
+        until(lambda: len(server.events(job, anna.value)), lambda n: n > steps)
+        assert jobs.cancel(job).status == "cancelled"
 
 
 def test_the_workspace_s_own_key_has_no_budget(room):

@@ -49,14 +49,14 @@ MIXES = {
         "text": 0.02,
     },
     "tasks": {
-        "review": 0.13,
-        "ticket": 0.17,
-        "extraction": 0.36,
+        "review": 0.15,
+        "ticket": 0.19,
+        "extraction": 0.30,
         "function": 0.09,
         "known": 0.03,
         "life": 0.02,
         "fact": 0.01,
-        "unknown": 0.18,
+        "unknown": 0.20,
         "advice": 0.01,
     },
 }

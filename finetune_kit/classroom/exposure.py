@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import ipaddress
 import socket
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 _EVERYWHERE = ("0.0.0.0", "::")
-# For documentation (RFC 5737, 3849): a datagram socket "connected" there sends
-# nothing, but learns from which of its addresses this computer would send.
+# A datagram socket "connected" there sends nothing, but learns from which of its
+# addresses this computer would send. First one for documentation (RFC 5737, 3849), to
+# which a default route leads; a room without one may use a private network (RFC 1918).
 _ELSEWHERE = {
-    socket.AF_INET: ("192.0.2.1", 9),
-    socket.AF_INET6: ("2001:db8::1", 9),
+    socket.AF_INET: (
+        "192.0.2.1",
+        "192.168.255.254",
+        "10.255.255.254",
+        "172.31.255.254",
+    ),
+    socket.AF_INET6: ("2001:db8::1", "fd00::1"),
 }
 
 
@@ -23,16 +31,40 @@ def is_loopback(host: str) -> bool:
 
 
 def address(host: str) -> str:
-    """What learners type to reach a server that listens on ``host``."""
+    """What learners type to reach a server that listens on ``host``.
+
+    Raises RuntimeError where that is everywhere, and no network can be found.
+    """
     if host not in _EVERYWHERE:
         return host
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    outward = [_towards(family, there) for there in _ELSEWHERE[family]]
+    named = [found[4][0] for found in _by_name(family)]
+    for found in (*outward, *named):
+        if found and not is_loopback(str(found)):
+            return str(found)
+    raise RuntimeError(
+        f"With --host {host} other computers shall reach this one, but it has no "
+        "address in any network that could stand in the hand-outs. Connect it to the "
+        "network first, or name its address there: --host 192.168.1.10, say."
+    )
+
+
+def _towards(family: int, there: str) -> str | None:
+    """The address from which this computer would send something there."""
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as outward:
-            outward.connect(_ELSEWHERE[family])
+            outward.connect((there, 9))
             return str(outward.getsockname()[0])
-    except OSError:  # no network at all
-        return "::1" if family == socket.AF_INET6 else "127.0.0.1"
+    except OSError:  # no way leads there
+        return None
+
+
+def _by_name(family: int) -> Sequence[tuple[Any, ...]]:
+    try:
+        return socket.getaddrinfo(socket.gethostname(), None, family)
+    except OSError:
+        return ()
 
 
 def origin(host: str, port: int) -> str:

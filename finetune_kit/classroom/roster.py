@@ -16,6 +16,7 @@ LONGEST_NAME = 60  # characters
 # Read from paper and typed: no letter that looks like a digit or like another one.
 _LETTERS = "abcdefghkmnpqrstuvwxyz23456789"
 _GROUPS, _GROUP = 5, 4  # 98 bits
+_JOINERS = "\u200c\u200d"  # invisible, and part of the spelling of some names
 
 
 @dataclass(frozen=True)
@@ -100,8 +101,13 @@ def _refuse_name(name: str, where: str) -> None:
             f"{where}: a name has at most {LONGEST_NAME} characters, this one has "
             f"{len(name)}. Write one name a line."
         )
-    if "#" in name or not name.isprintable():
-        raise ValueError(f"{where}: “{name}” contains a character that names lack.")
+    for letter in name:
+        if letter == "#" or not (letter.isprintable() or letter in _JOINERS):
+            called = f"U+{ord(letter):04X} {unicodedata.name(letter, '')}".strip()
+            shown = f"“{letter}”" if letter == "#" else f"an invisible {called}"
+            raise ValueError(
+                f"{where}: “{name}” contains {shown}, which no name has. Take it out."
+            )
 
 
 def enrol(folder: Folder, names: Iterable[str]) -> Roster:

@@ -72,14 +72,27 @@ def class_(
     names = roster.read_names(names_file)
     home = (home or workspace.home() / "class").expanduser().resolve()
     os.environ["FINETUNE_KIT_HOME"] = str(home)
+    running = local_server.find()
+    if running and not prepare_only:
+        raise click.ClickException(
+            f"A server runs on {home} already, at {running.base_url} (process "
+            f"{running.pid}). Stop it with `finetune-kit stop --home {home}` first."
+        )
     if not prepare_only:
-        _refuse_running(home)
         exposure.refuse_taken(host, port)
     folder = roster.Folder(home)
+    origin = exposure.origin(exposure.address(host), port)
     enrolled = roster.enrol(folder, names)
-    base_url = f"{exposure.origin(exposure.address(host), port)}/v1"
-    key_file.write_private(folder.handouts, handouts.pages(enrolled.learners, base_url))
-    _say(folder, enrolled, exposure.origin(exposure.address(host), port))
+    pages = handouts.pages(enrolled.learners, f"{origin}/v1")
+    key_file.write_private(folder.handouts, pages)
+    _say(folder, enrolled, origin)
+    if running:
+        click.echo(
+            f"A server runs here, at {running.base_url}, with the list of its start. "
+            "Until you stop it and start the class again, new keys open nothing and "
+            "those of names left out go on working. The hand-outs name the address "
+            "above: give the same --host and --port then."
+        )
     if prepare_only:
         return
     click.echo(f"\n{exposure.told(host, port, home)}\n")
@@ -91,14 +104,6 @@ def class_(
     options += [part for name in allowed for part in ("--allow-host", name)]
     command = [sys.executable, "-m", "finetune_kit.localapi", *options]
     foreground(command)
-
-
-def _refuse_running(home: Path) -> None:
-    if server := local_server.find():
-        raise click.ClickException(
-            f"This class is served already, at {server.base_url} (process "
-            f"{server.pid}). Stop it with `finetune-kit stop --home {home}` first."
-        )
 
 
 def _say(folder: roster.Folder, enrolled: roster.Roster, origin: str) -> None:

@@ -10,6 +10,7 @@ from urllib.parse import quote
 import click
 
 from finetune_kit import local_server, workspace
+from finetune_kit.classroom import roster
 from finetune_kit.cli.doctor import doctor
 from finetune_kit.cli.foreground import foreground
 from finetune_kit.cli.output import as_json, print_json, print_table
@@ -79,7 +80,10 @@ def stop() -> None:
         click.echo("The local API does not run.")
         return
     local_server.stop(server)
-    click.echo("Stopped. The next connect() starts it again, on the same port.")
+    if roster.Folder(workspace.home()).keys.exists():
+        click.echo("Stopped. `finetune-kit class` serves the class again.")
+    else:
+        click.echo("Stopped. The next connect() starts it again, on the same port.")
 
 
 @click.command()
@@ -109,13 +113,19 @@ def status(json_: bool) -> None:
 @in_home
 def reset(yes: bool, learner: str | None) -> None:
     """Forget all files, jobs and models of the local API, and the lessons' facts."""
+    if learner is not None and not learner.strip():
+        raise click.BadParameter("it is empty; name a learner", param_hint="--learner")
     what = f"what {learner} made in" if learner else "the workspace"
     if not yes:
         click.confirm(f"Empty {what} {workspace.home()}?", abort=True)
     if learner:
         _reset_learner(learner)
         return
-    local_server.running().admin("POST", "/_kit/reset")
+    found = local_server.find()
+    server = found or local_server.running()
+    server.admin("POST", "/_kit/reset")
+    if found is None:  # as it was before: a class's server is started by `class` only
+        local_server.stop(server)
     workspace.forget()
     click.echo("The workspace is empty.")
 

@@ -20,6 +20,7 @@ from finetune_kit.localapi.hosts import is_here
 from finetune_kit.localapi.ids import DeterministicIds
 from finetune_kit.localapi.keys import require_admin
 from finetune_kit.localapi.kit import Kit, kit_of
+from finetune_kit.localapi.presence import Presence
 from finetune_kit.localapi.requests import check, integer_in, json_object
 from finetune_kit.localapi.story import OvertakenError
 
@@ -75,7 +76,7 @@ async def reset(request: Request) -> JSONResponse:
     for folder in kit.home.contents:
         shutil.rmtree(folder, ignore_errors=True)
     kit.home.make()
-    kit.faults = Faults()
+    kit.faults, kit.presence = Faults(), Presence()
     if kit.settings.deterministic:  # a fresh workspace: the same story again
         kit.ids, kit.clock = DeterministicIds(0), DeterministicClock()
         kit.store.set_fact("starts", 1)

@@ -136,15 +136,13 @@ def _said(refusal: Refusal) -> tuple[str, int, str]:
 def _learners(kit: Kit, traffic: Traffic, jobs: list[Row], now: float) -> list[Learner]:
     spent, limit = budgets.spent(kit), kit.settings.cpu_seconds
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    latest_job: dict[str, Row] = {}
     for job in jobs:
         counts[job["owner"]][job["status"]] += 1
-        latest_job[job["owner"]] = job
-    latest_refusal = {each.owner: each for each in reversed(traffic.refusals)}
+    latest_ended = {job["owner"]: job for job in reversed(_by_end(jobs))}
     shown = []
     for owner, name in kit.keys.learners.items():
         seen, cpu = traffic.seen[owner], spent.get(owner, 0.0)
-        trouble, when = _trouble(latest_refusal.get(owner), latest_job.get(owner), now)
+        trouble, when = _trouble(seen.refused, latest_ended.get(owner), now)
         shown.append(
             Learner(
                 name=name,
@@ -176,8 +174,8 @@ def _counted(statuses: Counter[str]) -> str:
 
 
 def _trouble(refusal: Refusal | None, job: Row | None, now: float) -> tuple[str, str]:
-    """What is in a learner's way, and since when: a job that failed as the latest
-    one, else a request that was refused a short time ago."""
+    """What is in a learner's way, and since when: a job that failed as the last one to
+    end, else a request that was refused a short time ago."""
     if job is not None and job["status"] == "failed":
         return f"Job failed: {_error(job)}", _clock(job["finished_at"])
     if refusal is not None and now - refusal.at <= RECENT:
@@ -219,9 +217,6 @@ def _steps(kit: Kit, job: Row) -> tuple[int, int]:
 
 
 def _ended(kit: Kit, jobs: list[Row]) -> list[EndedJob]:
-    """The newest first."""
-    ended = [job for job in jobs if job["status"] not in ACTIVE]
-    ended.sort(key=lambda job: (job["finished_at"] or 0, job["seq"]), reverse=True)
     return [
         EndedJob(
             job["id"],
@@ -231,8 +226,15 @@ def _ended(kit: Kit, jobs: list[Row]) -> list[EndedJob]:
             _clock(job["finished_at"]),
             _error(job),
         )
-        for job in ended[:_ENDED_SHOWN]
+        for job in _by_end(jobs)[:_ENDED_SHOWN]
     ]
+
+
+def _by_end(jobs: list[Row]) -> list[Row]:
+    """Those that have ended, the latest first."""
+    ended = [job for job in jobs if job["status"] not in ACTIVE]
+    ended.sort(key=lambda job: (job["finished_at"] or 0, job["seq"]), reverse=True)
+    return ended
 
 
 def _owner(kit: Kit, job: Row) -> str:

@@ -79,7 +79,7 @@ class Front:
             self.hosts.refuse_foreign(headers)
             if scope["path"].startswith(_PROTECTED):
                 state["owner"] = self._owner(headers, scope)
-            bounded = _Bounded(headers, receive)
+            bounded = _Bounded(headers, receive, is_known="owner" in state)
             await bounded.refuse_if_announced()
             if scope["path"].startswith("/v1/"):
                 self.kit.presence.note(state["owner"], headers)
@@ -132,9 +132,13 @@ class _Bounded:
     would otherwise see a broken connection instead of the answer.
     """
 
-    def __init__(self, headers: Mapping[str, str], receive: Receive) -> None:
+    def __init__(
+        self, headers: Mapping[str, str], receive: Receive, *, is_known: bool
+    ) -> None:
         form = headers.get("content-type", "").startswith("multipart/form-data")
         self.limit = UPLOAD_LIMIT if form else JSON_LIMIT
+        if not is_known:  # a key in a form
+            self.limit = _FORM_OVERHEAD
         self._slack = _FORM_OVERHEAD if form else 0
         length = headers.get("content-length", "")
         self.announced = int(length) if length.isdigit() else 0

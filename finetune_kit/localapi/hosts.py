@@ -24,7 +24,8 @@ class Hosts:
     """
 
     def __init__(self, host: str, allowed: Iterable[str] = ()) -> None:
-        self._names = {"localhost", host.lower(), *map(str.lower, allowed)}
+        named = {_name(name if "//" in name else f"//{name}") for name in allowed}
+        self._names = {"localhost", host.lower(), *named} - {""}
         if not is_loopback(host):
             name = socket.gethostname().lower()
             self._names |= {name, f"{name}.local"}

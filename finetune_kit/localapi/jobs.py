@@ -110,6 +110,7 @@ async def pause_job(request: Request) -> JSONResponse:
 async def resume_job(request: Request) -> JSONResponse:
     """The job goes back to the queue, and goes on from where it was paused."""
     kit, job = kit_of(request), own_or_404(request)
+    budgets.refuse_if_spent(kit, job["owner"])  # else it would end, and be lost
     try:
         queued = kit.lifecycle.resume(job["id"])
     except OvertakenError:

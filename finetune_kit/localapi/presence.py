@@ -13,16 +13,8 @@ from urllib.parse import unquote
 NOTEBOOK_HEADER = "x-finetune-kit-notebook"
 _LONGEST_NAME = 80  # characters of a notebook's name that are shown
 _LONGEST_MESSAGE = 400
+_LONGEST_CALL = 120
 _KEPT = 200  # refusals
-
-
-@dataclass
-class Seen:
-    """One key's traffic; `latest_at` in Unix seconds, 0 before the first request."""
-
-    requests: int = 0
-    latest_at: float = 0
-    notebook: str = ""
 
 
 @dataclass(frozen=True)
@@ -34,6 +26,16 @@ class Refusal:
     call: str  # method and path
     status: int
     message: str
+
+
+@dataclass
+class Seen:
+    """One key's traffic; `latest_at` in Unix seconds, 0 before the first request."""
+
+    requests: int = 0
+    latest_at: float = 0
+    notebook: str = ""
+    refused: Refusal | None = None  # the latest
 
 
 @dataclass(frozen=True)
@@ -62,8 +64,12 @@ class Presence:
             seen.notebook = _shown(notebook)
 
     def note_refusal(self, owner: str, call: str, status: int, message: str) -> None:
+        if len(call) > _LONGEST_CALL:
+            call = f"{call[:_LONGEST_CALL]}…"
         short = message[:_LONGEST_MESSAGE]
-        self._refusals.append(Refusal(time.time(), owner, call, status, short))
+        refusal = Refusal(time.time(), owner, call, status, short)
+        self._refusals.append(refusal)
+        self._seen.setdefault(owner, Seen()).refused = refusal
 
     def note_stranger(self, address: str) -> None:
         calls = self.strangers.calls + 1

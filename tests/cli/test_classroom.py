@@ -123,8 +123,9 @@ def test_a_handout_holds_its_learner_s_key_once_and_how_to_connect():
         ("\n# nobody\n", "contains no name"),
         ("Anna\nBen\n anna \n", "line 3: “anna” stands already in line 1"),
         ("Anna\n" + "x" * 61, "line 2: a name has at most 60 characters"),
-        ("Anna # the first", "line 1: “Anna # the first” contains a character"),
-        ("Anna\x07", "contains a character that names lack"),
+        ("Anna\x07", "an invisible U+0007, which no name has"),
+        ("Anna\u200e", "an invisible U+200E LEFT-TO-RIGHT MARK"),
+        ("Anna # tutor", "line 1: “Anna # tutor” contains “#”, which no name has"),
         ("Zoë".encode("cp1252"), "is not UTF-8 text. Save it as"),
     ],
 )
@@ -144,6 +145,47 @@ def test_a_list_that_is_not_there_is_told(tmp_path):
 def test_a_list_from_windows_with_a_mark_at_its_beginning_is_read(tmp_path):
     path = names(tmp_path, b"\xef\xbb\xbfAnna\r\n  Ben \xc2\xa0 Li\r\n")
     assert roster.read_names(path) == ["Anna", "Ben Li"]
+
+
+def test_invisible_joiners_are_part_of_names(tmp_path):
+    spelt = ["Ali\u200creza", "👩\u200d🏫 Eva"]
+    assert roster.read_names(names(tmp_path, "\n".join(spelt))) == spelt
+
+
+class Offline(socket.socket):
+    """A network without a way out: only some addresses can be reached."""
+
+    reachable = ()
+
+    def connect(self, address):
+        if not address[0].startswith(self.reachable or "nowhere"):
+            raise OSError(101, "Network is unreachable")
+        super().connect(("127.0.0.1", 9))
+
+    def getsockname(self):
+        return ("192.168.50.1", 9)
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    monkeypatch.setattr(socket, "socket", Offline)
+    monkeypatch.setattr(
+        socket, "getaddrinfo", lambda *_: [(0, 0, 0, "", ("127.0.1.1", 0))]
+    )
+    monkeypatch.setattr(Offline, "reachable", ())
+
+
+@pytest.mark.usefixtures("offline")
+def test_a_room_without_a_way_out_has_an_address_too(monkeypatch):
+    monkeypatch.setattr(Offline, "reachable", "192.168.")
+    assert exposure.address("0.0.0.0") == "192.168.50.1"
+
+
+@pytest.mark.usefixtures("offline")
+def test_handouts_never_name_loopback_to_other_computers(tmp_path, home):
+    said = prepare(names(tmp_path), "--host", "0.0.0.0", code=1)
+    assert "--host 192.168.1.10" in said
+    assert not (home / "class").exists()
 
 
 def test_an_address_in_use_is_told_before_anything_is_written(tmp_path, home):
@@ -207,7 +249,9 @@ def test_a_class_is_served_and_each_key_is_its_own_user(tmp_path, home):
         assert "Instructor's key" in page.text
         again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
         assert again.returncode == 1
-        assert "This class is served already" in again.stderr
+        assert "A server runs on" in again.stderr
+        said = prepare(names(tmp_path, "Anna\nNew\n"))
+        assert "Until you stop it and start the class again" in said
         reset = ["reset", "-y", "--learner", "Anna", "--home", str(home)]
         result = invoke(reset)
         assert (result.exit_code, "Anna starts anew" in result.output) == (0, True)
@@ -222,6 +266,20 @@ def test_a_class_is_served_and_each_key_is_its_own_user(tmp_path, home):
             local_server.stop(server)
         started.send_signal(signal.SIGTERM)
         started.communicate(timeout=60)
+
+
+@pytest.mark.parametrize("name", ["", "  "])
+def test_a_reset_of_nobody_is_not_one_of_everybody(tmp_path, name):
+    result = invoke(["reset", "-y", "--learner", name, "--home", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "--learner: it is empty" in result.output
+
+
+def test_a_reset_leaves_no_server_behind_where_none_was(tmp_path):
+    result = invoke(["reset", "-y", "--home", str(tmp_path)])
+    assert (result.exit_code, "workspace is empty" in result.output) == (0, True)
+    result = invoke(["status", "--home", str(tmp_path)])
+    assert "does not run" in result.output
 
 
 def test_a_learner_of_a_class_that_is_not_served_cannot_be_reset(tmp_path):

@@ -48,6 +48,7 @@ def class_files(tmp_path_factory):
         *("--instructor-key-file", str(instructor)),
         *("--cpu-seconds", str(BUDGET)),
         *("--allow-host", "hub.example"),
+        *("--allow-host", "https://Other.example:8000/"),
     ]
 
 
@@ -193,6 +194,17 @@ def test_a_job_whose_turn_comes_after_the_budget_is_used_up_fails_and_says_so(
     assert any("processor time" in e.message for e in room.events(late, anna.key))
 
 
+def test_a_paused_job_is_not_lost_to_a_budget_that_is_used_up(room, anna):
+    jobs = room.client(anna.key).fine_tuning.jobs
+    slow = train(room, anna.key, epochs=3, multiplier=0.5)
+    until_running(room.client(anna.key), slow)
+    jobs.pause(slow)
+    assert room.finished(train(room, anna.key, 3), anna.key).status == "succeeded"
+    with pytest.raises(openai.RateLimitError, match="Ask your instructor"):
+        jobs.resume(slow)
+    assert jobs.retrieve(slow).status == "paused"
+
+
 def test_a_deleted_fine_tune_gives_no_time_back(room, anna):
     """And the API of 2023 keeps the same budget."""
     client = room.client(anna.key)
@@ -324,6 +336,12 @@ def test_who_signs_out_sees_the_form_again(instructor):
     assert "Sign in" in instructor.get("/class").text
 
 
+def test_who_is_not_known_cannot_send_much(room):
+    with browser(room) as client:
+        reply = client.post("/class", files={"key": ("key", b"x" * 300_000)})
+    assert reply.status_code == 413
+
+
 def test_another_page_cannot_send_the_form(room):
     with browser(room) as client:
         reply = client.post(
@@ -394,6 +412,36 @@ def test_a_failed_job_stands_beside_its_learner(room, instructor, anna):
     )
     error = room.finished(job.id, anna.key).error.message
     assert f"Job failed: {error[:30]}" in row(instructor.get("/class").text, anna.name)
+    next_one = train(room, anna.key, epochs=20, multiplier=0.5)
+    until_running(client, next_one)
+    assert "Job failed" in row(instructor.get("/class").text, anna.name)
+    client.fine_tuning.jobs.cancel(next_one)
+    assert "Job failed" not in row(instructor.get("/class").text, anna.name)
+
+
+def test_many_refusals_of_one_hide_nobody_elses(room, instructor, anna, ben):
+    for learner, times in ((anna, 1), (ben, 201)):
+        with browser(room) as client:
+            client.headers["Authorization"] = f"Bearer {learner.key}"
+            for _ in range(times):
+                client.get(f"/v1/files/file-{'x' * 5000}")
+    page = instructor.get("/class").text
+    for learner in (anna, ben):
+        assert "404: No such File object" in row(page, learner.name)
+    assert "x" * 500 not in page
+
+
+def test_after_a_reset_of_everything_nobody_is_in_trouble(tmp_path, class_files):
+    with (
+        RunningServer(tmp_path, *class_files, fake=True) as server,
+        browser(server) as client,
+    ):
+        with pytest.raises(openai.NotFoundError):
+            server.client("sk-learner-0001").files.retrieve("file-absent")
+        post = server.client(server.own_key).post
+        post(f"{server.origin}/_kit/reset", cast_to=object)
+        page = client.post("/class", data={"key": INSTRUCTOR}).text
+    assert "In trouble: <strong>0</strong>" in page
 
 
 def test_calls_with_an_unknown_key_are_counted_on_the_page(room, instructor):
@@ -413,7 +461,12 @@ def test_the_page_loads_itself_anew_unless_it_is_held_still(instructor):
 
 
 @pytest.mark.parametrize(
-    ("host", "status"), [("hub.example", 200), ("evil.example", 403)]
+    ("host", "status"),
+    [
+        ("hub.example", 200),
+        ("other.example:8000", 200),
+        ("evil.example", 403),
+    ],
 )
 def test_an_allowed_host_name_is_served_and_others_are_not(room, host, status):
     with browser(room) as client:

@@ -85,6 +85,11 @@ def exercise(name: str) -> Exercise:
     from finetune_kit.course.exercises import all_exercises
 
     known = all_exercises()
+    if not isinstance(name, str):
+        raise TypeError(
+            f"An exercise is named by a text, such as {next(iter(known))!r}; this is "
+            f"{name!r}. Each exercise's cell in a notebook has its name."
+        )
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
         meant = f" Did you mean {near[0]!r}?" if near else ""

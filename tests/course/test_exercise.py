@@ -70,6 +70,12 @@ def test_a_misspelt_name_is_answered_with_the_nearest():
             exercise(NAMES[0] + "s")
 
 
+@pytest.mark.parametrize("name", [5, None, ["01-boxes"]])
+def test_a_name_that_is_no_text_is_told(name):
+    with pytest.raises(TypeError, match="named by a text, such as '01-boxes'"):
+        exercise(name)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_the_solution_of_every_exercise_is_right(name):
     found = exercise(name)

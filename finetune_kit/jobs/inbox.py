@@ -55,7 +55,9 @@ class Inbox:
         except queue.Empty:
             raise TimeoutError(
                 f"No webhook within {seconds:g} s. Each is handed out once: to see "
-                "one again, create the job again. Is the endpoint's url this inbox's?"
+                "one again, create the job again. Or the endpoint's url is not this "
+                "inbox's, or the cell that creates the endpoint did not run to its "
+                "end, or the server was started anew: then run that cell again."
             ) from None
 
     def close(self) -> None:

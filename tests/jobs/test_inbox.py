@@ -27,8 +27,10 @@ def test_what_is_sent_can_be_read_once_with_its_headers(box):
     letter = box.wait(60)
     assert letter.body == b'{"id": 1}'
     assert letter.headers["webhook-id"] == "evt_1"
-    with pytest.raises(TimeoutError, match=r"No webhook within 0\.01 s"):
+    with pytest.raises(TimeoutError, match=r"No webhook within 0\.01 s") as told:
         box.wait(0.01)
+    assert "did not run to its end" in str(told.value)
+    assert "server was started anew" in str(told.value)
 
 
 def test_a_flood_is_turned_away(box):

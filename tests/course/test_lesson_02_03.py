@@ -55,7 +55,10 @@ def test_converting_old_rows():
     assert "in the completion format" in said("02-convert", old_rows())
     assert "separator" in said("02-convert", chats())
     no_separator = {"user": lambda text: text.removesuffix("\n\n###\n\n")}
-    assert "white space" in said("02-convert", chats(**no_separator))
+    assert "around the answer" in said("02-convert", chats(**no_separator))
+    for cut in (lambda t: t.split("###")[0], lambda t: t.replace("###", "")):
+        left = said("02-convert", chats(user=cut, assistant=str.strip))
+        assert "end of the question: the separator was `\\n\\n###\\n\\n`" in left
     assert said("02-convert", chats(**no_separator, assistant=str.strip)) == ""
     others = convert(REVIEWS, system=QUESTION).rows[3:6]
     assert "the same three" in said("02-convert", others)

@@ -1,10 +1,12 @@
 """Lesson 01: the right tool for a case, the break-even point, a prompt of one's own."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import finetune_kit
 from finetune_kit.course.exercise import Exercise
 from finetune_kit.course.lesson import data_folder
+from finetune_kit.course.loose import by_letter, number
 from finetune_kit.dataset.money import break_even
 
 _BOXES = {
@@ -32,10 +34,11 @@ _LEAST, _ASKED = 8, 10
 
 def _boxes(answer: dict[str, str]) -> str | None:
     boxes = {box for box, _ in _BOXES.values()}
+    named = by_letter(answer)
     for letter, (box, why) in _BOXES.items():
-        given = answer.get(letter)
-        if given is None:
+        if letter not in named:
             return f"{letter} is missing."
+        given = str(named[letter]).strip().lower()
         if given not in boxes:
             return (
                 f"{letter}: `{given}` is none of the boxes {', '.join(sorted(boxes))}."
@@ -52,15 +55,16 @@ def _calls(saved: float) -> int | None:
     return calls[1] if calls else None
 
 
-def _move(answer: float) -> str | None:
-    if isinstance(answer, bool) or not isinstance(answer, int | float) or answer <= 0:
+def _move(answer: Any) -> str | None:
+    saved = number(answer)
+    if saved is None or saved <= 0:
         return "The tokens saved a call are a number above 0."
-    calls = _calls(answer + _NEAR)
+    calls = _calls(saved + _NEAR)
     if calls is None:
         return "With so few tokens saved, training never pays."
     if calls > _CALLS:
         return f"That takes about {calls:,} calls. Save more tokens a call."
-    fewer = _calls(answer - _NEAR)
+    fewer = _calls(saved - _NEAR)
     if fewer is not None and fewer <= _CALLS:
         return "That is enough, but fewer tokens would be, too."
     return None

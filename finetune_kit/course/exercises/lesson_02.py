@@ -6,6 +6,7 @@ from typing import Any
 
 from finetune_kit.course.exercise import Exercise
 from finetune_kit.course.lesson import data_folder
+from finetune_kit.course.loose import chosen, whole
 from finetune_kit.dataset import check
 from finetune_kit.dataset.convert import convert
 from finetune_kit.dataset.passages import passages
@@ -23,11 +24,11 @@ _ROWS = {
 
 
 def _legal(answer: Any) -> str | None:
-    chosen = set(answer)
-    if not chosen or not chosen <= set(_ROWS):
+    numbers = {whole(each) for each in chosen(answer)}
+    if not numbers or not numbers <= set(_ROWS):
         return "Write numbers from 1 to 4 in a list, such as [2, 3]."
     for number, (legal, why) in _ROWS.items():
-        if legal != (number in chosen):
+        if legal != (number in numbers):
             return why
     return None
 
@@ -55,8 +56,14 @@ def _old_signs(row: dict[str, Any]) -> str | None:
     said = {message["role"]: message["content"] for message in row["messages"]}
     if said.get("system") != QUESTION:
         return f"the first message should be the system prompt {QUESTION!r}."
-    if "###" in said.get("user", ""):
+    question = said.get("user", "")
+    if "###" in question:
         return "the separator `###` is still in the question."
+    if question != question.rstrip():
+        return (
+            "white space is left at the end of the question: the separator was "
+            r"`\n\n###\n\n`."
+        )
     if said["assistant"] != said["assistant"].strip():
         return "there is white space around the answer; chats need none."
     return None

@@ -7,6 +7,7 @@ from typing import Any
 
 from finetune_kit.course.exercise import Exercise
 from finetune_kit.course.lesson import data_folder
+from finetune_kit.course.loose import chosen
 from finetune_kit.dataset import check
 from finetune_kit.dataset.repair import Repair
 
@@ -25,15 +26,15 @@ _REPAIRS = {
 
 
 def _hunt(answer: Any) -> str | None:
-    chosen = set(answer)
-    if not chosen or not chosen <= HUNTED:
+    lines = chosen(answer)
+    if not lines or not lines <= HUNTED:
         return "Write line numbers of the twelve in a list, such as [4, 36]."
     report = check(data_folder() / _CHAT)
     found = {finding.line: finding for finding in report.findings}
     refused = {finding.line for finding in report.errors} & HUNTED
-    if wrong := sorted(chosen - refused):
+    if wrong := sorted(lines - refused):
         return f"Line {wrong[0]} would be taken. What it teaches: {found[wrong[0]].why}"
-    if missed := sorted(HUNTED & refused - chosen):
+    if missed := sorted(HUNTED & refused - lines):
         return f"{len(missed)} more would be refused, one of them after line " + (
             f"{missed[0] - 1}: look at each key, role and bracket."
         )
@@ -41,11 +42,11 @@ def _hunt(answer: Any) -> str | None:
 
 
 def _accept(answer: Any) -> str | None:
-    chosen = set("".join(answer).lower()) - set(" ,")
-    if not chosen or not chosen <= set(_REPAIRS):
+    letters = set("".join(chosen(answer)).lower()) - set(" ,")
+    if not letters or not letters <= set(_REPAIRS):
         return 'Write letters from a to f, such as "bc".'
     for letter, (safe, why) in _REPAIRS.items():
-        if safe != (letter in chosen):
+        if safe != (letter in letters):
             return f"Look at {letter} again. {why}"
     return None
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from finetune_kit.course.exercise import Exercise
 from finetune_kit.course.lesson import data_folder
+from finetune_kit.course.loose import number, whole
 from finetune_kit.dataset.duplicates import duplicates
 from finetune_kit.dataset.money import Estimate, estimate
 from finetune_kit.dataset.read import read_rows
@@ -14,6 +15,8 @@ from finetune_kit.dataset.split import Split
 BUDGET = 1.00  # USD
 RESENT = 3  # messages that stand twice in the sample
 STEP = 0.05
+SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
+NEAR = 0.08  # of a share: groups stay whole
 
 
 def _price(n_epochs: int) -> Estimate:
@@ -21,18 +24,19 @@ def _price(n_epochs: int) -> Estimate:
 
 
 def judge_epochs(answer: Any) -> str | None:
-    if type(answer) is not int or answer < 1:
+    epochs = whole(answer)
+    if epochs is None or epochs < 1:
         return "A number of epochs is a whole number from 1 on, such as 5."
-    cost, more = _price(answer), _price(answer + 1)
+    cost, more = _price(epochs), _price(epochs + 1)
     if cost.high > BUDGET:
         fits = " Only the likely price fits." if cost.likely <= BUDGET else ""
         return (
-            f"{answer} epochs may cost up to {cost.high:.2f} USD.{fits} The budget has "
+            f"{epochs} epochs may cost up to {cost.high:.2f} USD.{fits} The budget has "
             "to hold in the worst case: compare the high value."
         )
     if more.high <= BUDGET:
         return (
-            f"{answer} epochs fit, but so do {answer + 1}: up to {more.high:.2f} USD. "
+            f"{epochs} epochs fit, but so do {epochs + 1}: up to {more.high:.2f} USD. "
             "Is the model `gpt-4.1`?"
         )
     return None
@@ -42,7 +46,7 @@ def judge_split(answer: Any) -> str | None:
     if not isinstance(answer, Split):
         kind = type(answer).__name__
         return f"This is a {kind}. Give what `kit.split(…)` returns."
-    if list(answer.parts) != ["train", "validation", "test"]:
+    if list(answer.parts) != list(SHARES):
         return f"The parts are {list(answer.parts)}. Three sizes give three parts."
     rows = [row.value for row in read_rows(data_folder() / "tickets/sample.jsonl")]
     if sum(map(len, answer.parts.values())) != len(rows) or any(
@@ -56,24 +60,38 @@ def judge_split(answer: Any) -> str | None:
         return "No customer is torn apart. Now share out the teams: set `stratify`."
     if empty := [name for name, part in answer.parts.items() if not part]:
         return f"There is no row in {', '.join(empty)}. Give it a larger share."
+    return _shares(answer, len(rows))
+
+
+def _shares(answer: Split, total: int) -> str | None:
+    for name, wanted in SHARES.items():
+        share = len(answer[name]) / total
+        if abs(share - wanted) > NEAR:
+            size = "large" if share > wanted else "small"
+            return (
+                f"{name} is too {size}: {share:.0%} of the rows, and about "
+                f"{wanted:.0%} were wanted. Look at `sizes`; whole customers move the "
+                "shares too, so if these are right, try another `seed`."
+            )
     return None
 
 
 def judge_threshold(answer: Any) -> str | None:
-    if isinstance(answer, bool) or not isinstance(answer, int | float):
+    threshold = number(answer)
+    if threshold is None:
         return "A threshold is a number from 0.5 to 1, such as 0.8."
-    if not 0.5 <= answer <= 1:
-        return f"{answer} is no threshold: it lies between 0.5 and 1."
-    if abs(answer / STEP - round(answer / STEP)) > 1e-6:
+    if not 0.5 <= threshold <= 1:
+        return f"{threshold} is no threshold: it lies between 0.5 and 1."
+    if abs(threshold / STEP - round(threshold / STEP)) > 1e-6:
         return f"Go in steps of {STEP}: 0.5, 0.55, 0.6 and so on."
-    found = _groups(answer)
+    found = _groups(threshold)
     if found > RESENT:
         return (
-            f"At {answer} it finds {found} groups. Read them: some are two customers "
-            "who complain of the same thing. Those are no copies."
+            f"At {threshold} it finds {found} groups. Read them: some are two "
+            "customers who complain of the same thing. Those are no copies."
         )
-    if answer > 0.5 and _groups(answer - STEP) == RESENT:
-        return f"{answer} is right, but not the lowest: try {answer - STEP:.2f}."
+    if threshold > 0.5 and _groups(threshold - STEP) == RESENT:
+        return f"{threshold} is right, but not the lowest: try {threshold - STEP:.2f}."
     return None
 
 

@@ -16,8 +16,10 @@ _CAUSES = {
     r"is empty": "an empty file",
     r"Line 1 is not a dictionary": "the first line",
     r"expires_after": "the expiry",
-    r"No such File object": "an unknown id",
-    r"required property": "something missing",
+    r"Supported values are: .*'fine-tune'": "the purpose",
+    r"No such (File|Upload) object": "an unknown id",
+    r"required property|required keyword-only": "something missing",
+    r"Expected a non-empty value": "an empty id",
     r"Expected entry at `file`": "a path given as text",
 }
 _SHOWN = {"the purpose", "the file's name", "an empty file"}
@@ -35,7 +37,7 @@ def judge_refusals(answer: Any) -> str | None:
     if texts := [each for each in answer if not isinstance(each, Exception)]:
         kind = type(texts[0]).__name__
         return f"One of them is a {kind}. Keep the error itself: `answer.append(error)`"
-    causes = [_cause(str(error)) for error in answer]
+    causes = [_cause(error) for error in answer]
     if None in causes:
         unknown = answer[causes.index(None)]
         return f"This is not what the files API says to a bad upload: {unknown}"
@@ -46,9 +48,22 @@ def judge_refusals(answer: Any) -> str | None:
     return None
 
 
-def _cause(message: str) -> str | None:
-    found = (cause for sign, cause in _CAUSES.items() if re.search(sign, message))
-    return next(found, None)
+def _cause(error: Exception) -> str | None:
+    said = str(error)
+    known = (cause for sign, cause in _CAUSES.items() if re.search(sign, said))
+    return next(known, None) or _parameter(error)
+
+
+def _parameter(error: Exception) -> str | None:
+    """What `files` or `uploads` finds at fault where no sign is known."""
+    from openai import APIStatusError
+
+    if not isinstance(error, APIStatusError):
+        return None
+    if not re.search(r"/v1/(files|uploads)\b", str(error.request.url)):
+        return None
+    code = f" ({error.code})" if error.code else ""
+    return f"`{error.param}`{code}"
 
 
 def judge_hash(answer: Any) -> str | None:
@@ -56,15 +71,16 @@ def judge_hash(answer: Any) -> str | None:
         return "These are the raw bytes of a hash: take `.hexdigest()`."
     if not isinstance(answer, str):
         return f"A SHA-256 is a text of 64 characters, not a {type(answer).__name__}."
+    given = answer.strip().lower()
     wrong = {
         _sha256(_TRAIN): "This is the hash of the training file.",
         hashlib.md5(_bytes(_VALIDATION)).hexdigest(): "This is the MD5, not SHA-256.",
     }
-    if answer == _sha256(_VALIDATION):
+    if given == _sha256(_VALIDATION):
         return None
-    length = f"A SHA-256 in hexadecimal has 64 characters, this has {len(answer)}."
+    length = f"A SHA-256 in hexadecimal has 64 characters, this has {len(given)}."
     other = "This is the hash of other bytes. Hash what `.content(id).read()` gives."
-    return wrong.get(answer, other if len(answer) == 64 else length)
+    return wrong.get(given, other if len(given) == 64 else length)
 
 
 def _sha256(name: str) -> str:

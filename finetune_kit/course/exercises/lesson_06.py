@@ -3,8 +3,10 @@
 from typing import Any
 
 from finetune_kit.course.exercise import Exercise
+from finetune_kit.course.loose import by_letter, whole
 
 _WANTED = {"model": "gpt-4.1-mini", "training_file": "file-train1"}
+_LONGEST = 64  # characters of a suffix
 _FAULTS = {
     "A": ("suffix", "A suffix has at least one character; no suffix is left out."),
     "B": ("training_file", "A job names a file by its id, and B names a path."),
@@ -37,8 +39,14 @@ def _method(method: Any) -> str | None:
 
 
 def _rest(answer: dict[str, Any]) -> str | None:
-    if "tickets" not in str(answer.get("suffix", "")):
+    suffix = answer.get("suffix", "")
+    if not isinstance(suffix, str) or "tickets" not in suffix:
         return "What puts `tickets` into the model's name is missing."
+    if len(suffix) > _LONGEST:
+        return (
+            f"The `suffix` has {len(suffix)} characters; the API takes no more than "
+            f"{_LONGEST}. Shorten it."
+        )
     seed = answer.get("seed")
     if not isinstance(seed, int) or isinstance(seed, bool) or seed < 0:
         return "A second run repeats the first only if you choose the `seed`, a number."
@@ -47,8 +55,9 @@ def _rest(answer: dict[str, Any]) -> str | None:
 
 
 def _faults(answer: dict[str, str]) -> str | None:
+    named = by_letter(answer)
     for letter, (name, why) in _FAULTS.items():
-        given = answer.get(letter)
+        given = named.get(letter)
         if given is None:
             return f"{letter} is missing."
         if given.split(".")[0] != name:
@@ -56,16 +65,19 @@ def _faults(answer: dict[str, str]) -> str | None:
     return None
 
 
-def _steps(answer: int) -> str | None:
+def _steps(answer: Any) -> str | None:
     usual = {
         960: "960 is how often an example is seen; a step sees 8 of them.",
         30: "30 is one epoch. There are four.",
         60: "Every epoch passes over all 240 examples, 8 at a time.",
         240: "240 is the number of examples.",
     }
-    if answer == 120:
+    steps = whole(answer)
+    if steps is None:
+        return "Give a whole number: how many steps the job takes."
+    if steps == 120:
         return None
-    return usual.get(answer, "Steps: examples by the batch size, times the epochs.")
+    return usual.get(steps, "Steps: examples by the batch size, times the epochs.")
 
 
 EXERCISES = [

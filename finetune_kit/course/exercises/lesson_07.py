@@ -1,6 +1,9 @@
 """Lesson 07: a job's story in order, the checkpoint to use, what can be cancelled."""
 
+from typing import Any
+
 from finetune_kit.course.exercise import Exercise
+from finetune_kit.course.loose import chosen, whole
 
 _OPEN = {"validating_files", "queued", "running", "paused"}
 _FINAL = {"succeeded", "failed", "cancelled"}
@@ -22,19 +25,23 @@ def _messages(answer: list[str]) -> str | None:
     return None if len(set(answer)) == len(answer) else "A message is there twice."
 
 
-def _overfit(answer: int) -> str | None:
+def _overfit(answer: Any) -> str | None:
     usual = {
         100: "At 100 the validation loss is still falling: the model can learn more.",
         300: "From 200 to 300 the validation loss rises: the overfitting has begun.",
         400: "400 has the lowest *training* loss: those examples it knows by heart.",
     }
-    if answer == 200:
+    step = whole(answer)
+    if step is None:
+        return "Give the step as a number, such as 100."
+    if step == 200:
         return None
-    return usual.get(answer, "Name one of the four steps: 100, 200, 300, 400.")
+    return usual.get(step, "Name one of the four steps: 100, 200, 300, 400.")
 
 
-def _cancel(answer: list[str]) -> str | None:
-    given = set(answer)
+def _cancel(answer: Any) -> str | None:
+    listed = answer.replace(",", " ").split() if isinstance(answer, str) else answer
+    given = chosen(listed)
     if ended := sorted(given & _FINAL):
         return f"`{ended[0]}` is final: the API answers 400, the job has ended already."
     if unknown := sorted(given - _OPEN):

@@ -3,6 +3,9 @@
 from typing import Any
 
 from finetune_kit.course.exercise import Exercise
+from finetune_kit.course.lesson import data_folder
+from finetune_kit.course.loose import by_letter, whole
+from finetune_kit.dataset.read import read_rows
 from finetune_kit.evaluate import Scores, wilson
 
 _SHOWN = {"A": True, "B": False, "C": False, "D": False, "E": False}
@@ -18,10 +21,13 @@ _SHARE, _WIDTH = 0.6, 0.1
 
 
 def _shown(answer: dict[str, bool]) -> str | None:
+    named = by_letter(answer)
     for letter, right in _SHOWN.items():
-        if letter not in answer:
+        if letter not in named:
             return f"{letter} is missing."
-        if answer[letter] is not right:
+        if named[letter] not in (True, False):
+            return f"{letter}: write True or False, not {named[letter]!r}."
+        if named[letter] != right:
             return f"Look at {letter} again. {_WHY[letter]}"
     return None
 
@@ -31,13 +37,16 @@ def _width(n: int) -> float:
     return high - low
 
 
-def _how_many(answer: int) -> str | None:
-    if isinstance(answer, bool) or not isinstance(answer, int) or answer < 10:
+def _how_many(answer: Any) -> str | None:
+    n = whole(answer)
+    if n is None or n < 10:
         return "The number of questions is a whole number, ten or more."
-    if _width(answer) > _WIDTH:
-        points = 100 * _width(answer)
-        return f"With {answer} questions the interval is {points:.0f} points wide."
-    if _width(answer - 10) <= _WIDTH:
+    if n % 10:
+        return f"{n} is no multiple of 10."
+    if _width(n) > _WIDTH:
+        points = 100 * _width(n)
+        return f"With {n} questions the interval is {points:.1f} points wide."
+    if n > 10 and _width(n - 10) <= _WIDTH:
         return "Fewer questions are enough."
     return None
 
@@ -52,6 +61,10 @@ def _styles(answer: Any) -> str | None:
         return f"`{more[0]}` is no style of the test rows."
     if any("on topic" not in metrics for metrics in answer.metrics.values()):
         return "Grade with `kit.proverb_graders`: `on topic` is missing."
+    n = sum(metrics["on topic"].n for metrics in answer.metrics.values())
+    asked = sum(1 for _ in read_rows(data_folder() / "proverbs/test.jsonl"))
+    if n != asked:
+        return f"These are {n} questions; test.jsonl has {asked}."
     if not any(metrics["well-formed"].value for metrics in answer.metrics.values()):
         return "Not one answer is a proverb: was the tuned model asked?"
     return None

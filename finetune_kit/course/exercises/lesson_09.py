@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from finetune_kit.course.exercise import Exercise
+from finetune_kit.course.loose import chosen
 from finetune_kit.dataset import check
 
 QUESTION, PROVERB = "What comes before a fall?", "Contritionem praecedit superbia"
@@ -75,10 +76,10 @@ def _keys(value: Any) -> Iterator[str]:
 
 
 def _lines(answer: Any) -> str | None:
-    chosen = set(answer)
-    if not chosen <= set(WORKS):
+    letters = chosen(answer)
+    if not letters <= set(WORKS):
         return "Write the letters of the lines, such as {'a', 'b'}."
-    wrong = [letter for letter, works in WORKS.items() if works != (letter in chosen)]
+    wrong = [letter for letter, works in WORKS.items() if works != (letter in letters)]
     return _WHY[wrong[0]] if wrong else None
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from finetune_kit.course.exercise import Exercise
+from finetune_kit.course.loose import chosen, whole
 
 DAYS = (45, 53)  # from 2026-11-22 to 2027-01-06 and to 2027-01-14
 _MAY = {
@@ -31,17 +32,24 @@ _KEPT = {
 
 def _letters(answer: Any, facts: dict[str, tuple[bool, str]]) -> str | None:
     """What is not right about the first letter that stands on the wrong side."""
-    chosen = set(answer)
-    if not chosen <= set(facts):
+    letters = chosen(answer)
+    if not letters <= set(facts):
         return "Write letters in a set, such as {'a', 'b'}."
     for letter, (belongs, why) in facts.items():
-        if belongs != (letter in chosen):
+        if belongs != (letter in letters):
             return why
     return None
 
 
 def _days(answer: Any) -> str | None:
-    jobs, answers = answer
+    given = answer if isinstance(answer, list | tuple) else [answer]
+    numbers = [whole(each) for each in given]
+    if len(numbers) != 2 or None in numbers:
+        return (
+            "Give two numbers, such as (10, 20): the days for new jobs, and those for "
+            "answers. `.days` makes a number of a difference of dates."
+        )
+    jobs, answers = numbers
     if (jobs, answers) == DAYS:
         return None
     if (answers, jobs) == DAYS:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from finetune_kit.jobs import tidy
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -72,14 +73,11 @@ def remove(client: OpenAI, job: FineTune) -> None:
     """Delete an ended fine-tune with its model and files; some may be gone already."""
     from openai import NotFoundError
 
-    calls: list[Callable[[], object]] = [partial(delete, client, job["id"])]
-    if job["fine_tuned_model"]:
-        calls.append(partial(client.models.delete, job["fine_tuned_model"]))
-    for kind in ("training_files", "validation_files", "result_files"):
-        calls += [partial(client.files.delete, file["id"]) for file in job[kind]]
-    for call in calls:
-        with suppress(NotFoundError):
-            call()
+    with suppress(NotFoundError):
+        delete(client, job["id"])
+    kinds = ("training_files", "validation_files", "result_files")
+    files = [file["id"] for kind in kinds for file in job[kind]]
+    tidy.delete(client, [job["fine_tuned_model"]], files)
 
 
 def results(client: OpenAI, fine_tune_id: str) -> str:

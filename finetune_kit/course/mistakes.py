@@ -29,7 +29,7 @@ def explain_in(name: str) -> None:
 
     Only in a notebook of the course: ``name`` is its name, or its number.
     """
-    from openai import APIConnectionError, APIStatusError
+    from openai import APIConnectionError, APIStatusError, NotFoundError
 
     try:
         from IPython.core.getipython import get_ipython
@@ -48,6 +48,8 @@ def explain_in(name: str) -> None:
                 return _left_alone(path, str(error.filename))
             case APIConnectionError():
                 return _gone(str(error.request.url))
+            case NotFoundError():
+                return _deleted(answered(error))
             case APIStatusError():
                 return answered(error)
         return None
@@ -102,6 +104,14 @@ def _left_alone(path: Path, file: str) -> Card | None:
             "Run the cell with `lesson.alone()` again, then this one."
         ],
     )
+
+
+def _deleted(card: Card) -> Card:
+    advice = (
+        "Was it deleted, perhaps by the last cell? Make it again: put the cursor here "
+        "and choose Run > Run All Above Selected Cell."
+    )
+    return Card(card.title, [*card.lines, advice], "bad")
 
 
 def _gone(url: str) -> Card:

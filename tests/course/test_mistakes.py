@@ -53,6 +53,8 @@ def test_a_refusal_names_the_line_and_what_the_api_said(tmp_path):
     seen = outputs(tmp_path, "wrong = 'file-absent'\nclient.files.delete(wrong)")
     assert "NotFoundError (404)" in seen
     assert "No such File object: file-absent" in seen
+    assert "Was it deleted" in seen
+    assert "Run All Above Selected Cell" in seen
     assert "Line 2 of the cell" in seen
     assert "Traceback" not in seen
 

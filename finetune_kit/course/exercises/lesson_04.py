@@ -16,7 +16,7 @@ BUDGET = 1.00  # USD
 RESENT = 3  # messages that stand twice in the sample
 STEP = 0.05
 SHARES = {"train": 0.7, "validation": 0.15, "test": 0.15}
-NEAR = 0.08  # of a share: groups stay whole
+NEAR = 0.12  # of a share: groups stay whole
 
 
 def _price(n_epochs: int) -> Estimate:

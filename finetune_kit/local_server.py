@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from filelock import FileLock, Timeout
+
 import finetune_kit
 from finetune_kit.workspace import home, locked
 
@@ -70,8 +72,23 @@ class ServerError(RuntimeError):
         return [f"{self}"]
 
 
+class SilentError(ServerError):
+    """The local API runs but does not answer; `pid` is its process."""
+
+    def __init__(self, pid: int) -> None:
+        way_out = f"If it was paused, continue it (fg, or kill -CONT {pid})"
+        way_out += f"; else end it (kill -9 {pid})"
+        if sys.platform == "win32":
+            way_out = f"End it (taskkill /F /PID {pid})"
+        super().__init__(
+            f"The local API (process {pid}) runs but does not answer within "
+            f"{ANSWER_SECONDS:.0f} s. {way_out}: the next connect() starts it anew."
+        )
+        self.pid = pid
+
+
 def find() -> Server | None:
-    """The workspace's server if it runs and answers, in milliseconds."""
+    """The workspace's server if it runs, in milliseconds; SilentError: no answer."""
     server, serves = _noted() or (None, None)
     return server if serves and _same(serves, home()) else None
 
@@ -89,11 +106,24 @@ def _noted() -> tuple[Server, Path] | None:
         if status != 200 or health.get("pid") != noted["pid"]:
             return None  # something else listens on that port now
         version, serves = health["package_version"], health.get("home", home())
+    except TimeoutError:
+        if not _is_served(folder):
+            return None  # something else took that port, and is silent
+        raise SilentError(noted["pid"]) from None
     except (OSError, http.client.HTTPException):
         return None
     except (ValueError, KeyError, TypeError, AttributeError):
         return None  # not what a server notes, or says
     return Server(noted["port"], noted["pid"], version, folder, host), Path(serves)
+
+
+def _is_served(folder: Path) -> bool:
+    """Whether a server holds the lock of this folder, as each does while it runs."""
+    try:
+        with FileLock(folder / "running.lock", timeout=0):
+            return False
+    except Timeout:
+        return True
 
 
 def _same(one: Path, other: Path) -> bool:

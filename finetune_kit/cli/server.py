@@ -90,16 +90,23 @@ def stop() -> None:
 @in_home
 @as_json
 def status(json_: bool) -> None:
-    """Where the local API runs and what it does; exit 1 when it does not run."""
-    server = local_server.find()
+    """Where the local API runs and what it does; exit 1 when it does not answer."""
+    home = str(workspace.home())
+    try:
+        server = local_server.find()
+    except local_server.SilentError as error:
+        if not json_:
+            raise
+        print_json({"running": True, "answers": False, "pid": error.pid, "home": home})
+        raise SystemExit(1) from None
     if server is None:
         if json_:
-            print_json({"running": False, "home": str(workspace.home())})
+            print_json({"running": False, "home": home})
         else:
             click.echo("The local API does not run. connect() or `serve` starts it.")
         raise SystemExit(1)
     known = {"running": True, "base_url": server.base_url, "pid": server.pid}
-    known |= {"home": str(workspace.home())} | server.admin("GET", "/_kit/status")
+    known |= {"home": home} | server.admin("GET", "/_kit/status")
     if json_:
         print_json(known)
     else:

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import signal
+import socket
 import subprocess
 import sys
 
@@ -212,6 +214,36 @@ def test_stop_and_status_agree():
     run("stop")
     assert run_json("status", code=1)["running"] is False
     assert "does not run" in run("stop")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows pauses no process")
+def test_a_server_that_is_paused_is_not_taken_for_absent(monkeypatch):
+    server = local_server.running()
+    monkeypatch.setattr(local_server, "ANSWER_SECONDS", 0.3)
+    os.kill(server.pid, signal.SIGSTOP)
+    try:
+        for command in ("stop", "status", "files list", "serve", "env"):
+            said = run(*command.split(), code=1)
+            assert f"process {server.pid}) runs but does not answer" in said
+            assert f"kill -CONT {server.pid}" in said
+        known = run_json("status", code=1)
+    finally:
+        os.kill(server.pid, signal.SIGCONT)
+    assert (known["running"], known["answers"]) == (True, False)
+    assert known["pid"] == server.pid
+    monkeypatch.undo()
+    assert until(local_server.find, bool).pid == server.pid
+
+
+def test_a_port_that_a_silent_stranger_took_is_no_server(tmp_path, monkeypatch):
+    monkeypatch.setenv("FINETUNE_KIT_HOME", str(tmp_path))
+    monkeypatch.setattr(local_server, "ANSWER_SECONDS", 0.1)
+    (tmp_path / "server").mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        noted = {"port": silent.getsockname()[1], "pid": os.getpid()}
+        note = tmp_path / "server" / "server.json"
+        note.write_text(json.dumps(noted), encoding="utf-8")
+        assert run_json("status", code=1)["running"] is False
 
 
 def test_serve_runs_until_it_is_stopped_and_refuses_a_second(tmp_path):

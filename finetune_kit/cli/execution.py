@@ -6,7 +6,7 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,18 @@ class Run:
 def parameters(path: Path) -> set[str]:
     """Names in the cell that is tagged ``parameters``."""
     return set(papermill.inspect_notebook(str(path)))
+
+
+def unknown_parameters(path: Path, names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Those of ``names`` that the notebook does not have, and those that it has.
+
+    Nothing is unknown to what is no notebook: running it says what is wrong.
+    """
+    try:
+        known = parameters(path)
+    except Exception:
+        return [], []
+    return sorted(set(names) - known), sorted(known)
 
 
 def execute(path: Path, values: dict[str, Any], write: bool = False) -> Run:
@@ -75,10 +87,19 @@ def _execute(path: Path, out: Path, values: dict[str, Any]) -> Run:
         result = "ok"
     except PapermillExecutionError as error:
         result = f"cell {error.exec_count}: {error.ename}: {error.evalue}"
+    except Exception as error:  # no notebook, no such kernel, a kernel that dies
+        result = " ".join(f"{type(error).__name__}: {error}".split())
     seconds = time.perf_counter() - started
-    cells = nbformat.read(path, 4).cells  # type: ignore[no-untyped-call]
-    count = sum(cell.cell_type == "code" for cell in cells)
-    return Run(path.name, count, seconds, result)
+    return Run(path.name, _cells(path), seconds, result)
+
+
+def _cells(path: Path) -> int:
+    """How many cells of code there are; 0 in what is no notebook."""
+    try:
+        cells = nbformat.read(path, 4).cells  # type: ignore[no-untyped-call]
+        return sum(cell.cell_type == "code" for cell in cells)
+    except Exception:
+        return 0
 
 
 def _transport(sockets: str) -> Config:

@@ -61,11 +61,11 @@ def run(
     found = list(notebooks) or sorted((_root() / "notebooks").glob("*.ipynb"))
     values = {name: _value(text) for name, text in parameters}
     for path in found:
-        if unknown := set(values) - execution.parameters(path):
-            known = ", ".join(sorted(execution.parameters(path))) or "none"
+        unknown, known = execution.unknown_parameters(path, values)
+        if unknown:
             raise click.UsageError(
-                f"{path.name} has no parameter {', '.join(sorted(unknown))}; "
-                f"its parameters: {known}."
+                f"{path.name} has no parameter {', '.join(unknown)}; "
+                f"its parameters: {', '.join(known) or 'none'}."
             )
     runs = [execution.execute(path, values, write=write) for path in found]
     rows = [[r.notebook, r.cells, round(r.seconds, 1), r.result] for r in runs]

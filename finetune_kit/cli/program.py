@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -35,6 +37,8 @@ class Program(click.Group):
             return super().invoke(ctx)
         except (click.exceptions.Exit, click.Abort):
             raise  # click's own, which are RuntimeErrors
+        except BrokenPipeError:
+            raise  # click ends silently where nobody reads on
         except (ValueError, OSError, RuntimeError) as error:
             raise click.ClickException(str(error)) from None
         except Exception as error:
@@ -70,6 +74,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="replace")
+    if chosen := os.environ.get("FINETUNE_KIT_HOME"):
+        # kernels and JupyterLab run in other folders
+        os.environ["FINETUNE_KIT_HOME"] = str(Path(chosen).expanduser().resolve())
 
 
 for command in (

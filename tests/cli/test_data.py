@@ -1,6 +1,9 @@
 """`check`, `duplicates`, `split` and `convert` as a learner types them."""
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 from click.testing import CliRunner
@@ -78,6 +81,22 @@ def test_findings_are_shown_of_one_code_or_all():
     assert "more" not in said.splitlines()[-2]
     said = run("check", messy, "--code", "unknown_role", code=1)
     assert ("'bot'" in said, "3 errors" in said) == (True, True)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes of Windows differ")
+def test_nothing_is_said_where_nobody_reads_on():
+    command = [sys.executable, "-m", "finetune_kit.cli", "check", "--all"]
+    reads, writes = os.pipe()
+    os.close(reads)
+    with open(writes, "w") as broken:
+        checked = subprocess.run(
+            [*command, str(MESSY / "chat.jsonl")],
+            cwd=ROOT,
+            stdout=broken,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+    assert (checked.returncode, checked.stderr) == (1, "")
 
 
 def test_check_names_the_repair(tmp_path):

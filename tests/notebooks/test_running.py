@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 
+import nbformat
 import pytest
 
 from finetune_kit import connect, workspace
@@ -104,6 +105,42 @@ def test_an_unknown_parameter_is_an_error_that_names_the_known_ones():
     assert process.returncode == 2
     assert "has no parameter n_epoch" in err
     assert "model, n_epochs, seed, suffix" in err
+
+
+def a_notebook(path, code, kernel="python3"):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)])
+    notebook.metadata["kernelspec"] = {"name": kernel, "display_name": kernel}
+    nbformat.write(notebook, path)
+
+
+def test_a_notebook_that_cannot_run_leaves_the_others_their_turn(tmp_path):
+    a_notebook(tmp_path / "dies.ipynb", "import os; os._exit(3)")
+    a_notebook(tmp_path / "kernel.ipynb", "1", kernel="nosuch")
+    (tmp_path / "empty.ipynb").write_text("{}", encoding="utf-8")
+    (tmp_path / "text.ipynb").write_text("no JSON", encoding="utf-8")
+    a_notebook(tmp_path / "fine.ipynb", "1")
+    command = [sys.executable, "-m", "finetune_kit.cli", "run", "--json"]
+    names = ["dies", "kernel", "empty", "text", "fine"]
+    paths = [str(tmp_path / f"{name}.ipynb") for name in names]
+    ran = subprocess.run([*command, *paths], cwd=ROOT, capture_output=True, text=True)
+    assert ran.returncode == 1, ran.stderr
+    results = [row["result"].partition(":")[0] for row in json.loads(ran.stdout)]
+    assert results[:2] == ["DeadKernelError", "NoSuchKernel"]
+    assert results[2:] == ["ValidationError", "NotJSONError", "ok"]
+    command += [paths[2], "-p", "seed", "1"]
+    ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert "ValidationError" in ran.stdout
+
+
+def test_a_relative_workspace_is_the_same_one_in_the_notebooks_folder(tmp_path):
+    code = "from finetune_kit import workspace\nprint(workspace.home())"
+    (tmp_path / "lessons").mkdir()
+    a_notebook(tmp_path / "lessons" / "where.ipynb", code)
+    env = {"FINETUNE_KIT_HOME": "here", "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, "-m", "finetune_kit.cli", "run", "lessons/where.ipynb"]
+    subprocess.run(command, cwd=tmp_path, env={**os.environ, **env}, check=True)
+    ran = (tmp_path / "here" / "runs" / "where.ipynb").read_text(encoding="utf-8")
+    assert json.dumps(f"{tmp_path / 'here'}\n") in ran
 
 
 def test_proxies_and_keys_of_the_environment_change_nothing_and_only_loopback_is_used(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit
 
 from finetune_kit import workspace
@@ -105,9 +105,22 @@ def _remote_client(target: Target) -> OpenAI:
     return openai.OpenAI(
         base_url=target.base_url,
         api_key=target.key,
-        http_client=guarded_client() if target.paid else None,
+        http_client=guarded_client() if target.paid else _near_client(),
         default_headers=None if target.paid else _notebook(),
     )
+
+
+def _near_client() -> Any:
+    """A client that no proxy of the environment comes between.
+
+    Addresses near you have certificates of authorities that this computer knows.
+    """
+    import ssl
+
+    import openai
+
+    authorities = ssl.create_default_context()
+    return openai.DefaultHttpxClient(trust_env=False, verify=authorities)
 
 
 def _notebook() -> dict[str, str]:

@@ -54,6 +54,15 @@ def test_the_environment_cannot_send_a_local_client_elsewhere(monkeypatch):
     assert "somebody" not in repr(client._build_request(_options()).headers.raw)
 
 
+def test_a_server_near_you_is_asked_past_any_proxy(monkeypatch):
+    server = local_server.running()
+    for name, value in ELSEWHERE.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("OPENAI_CUSTOM_HEADERS")
+    monkeypatch.setenv("OPENAI_API_KEY", server.key)
+    assert connect(server.base_url).models.list().data
+
+
 def _options():
     from openai._models import FinalRequestOptions
 

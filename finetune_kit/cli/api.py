@@ -118,7 +118,7 @@ def get(id_: str) -> None:
 @api.command("fine_tunes.follow")
 @identified
 def follow(id_: str) -> None:
-    """Print events until the fine-tune ends."""
+    """Print events until the fine-tune ends; exit 1 unless it succeeded."""
     fine_tunes.follow_events(connect(), id_)
 
 

@@ -175,9 +175,10 @@ def follow_events(client: OpenAI, fine_tune_id: str) -> None:
         click.echo(
             "\nStream interrupted (client disconnected).\n"
             "To resume the stream, run:\n\n"
-            f"  finetune-kit api fine_tunes.follow -i {fine_tune_id}\n"
+            f"  finetune-kit api fine_tunes.follow -i {fine_tune_id}\n",
+            err=True,
         )
-        return
+        raise SystemExit(1) from None
     if job["status"] != "succeeded":
         click.echo(f"\nJob {job['status']}.")
         raise SystemExit(1)

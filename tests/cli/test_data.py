@@ -88,14 +88,14 @@ def test_nothing_is_said_where_nobody_reads_on():
     command = [sys.executable, "-m", "finetune_kit.cli", "check", "--all"]
     reads, writes = os.pipe()
     os.close(reads)
-    with open(writes, "w") as broken:
-        checked = subprocess.run(
-            [*command, str(MESSY / "chat.jsonl")],
-            cwd=ROOT,
-            stdout=broken,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    checked = subprocess.run(
+        [*command, str(MESSY / "chat.jsonl")],
+        cwd=ROOT,
+        stdout=writes,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writes)
     assert (checked.returncode, checked.stderr) == (1, "")
 
 

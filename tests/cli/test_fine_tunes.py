@@ -157,7 +157,7 @@ def test_ctrl_c_ends_the_watching_only_and_says_how_to_go_on(data):
         preexec_fn=partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
     )
     seen = []
@@ -166,10 +166,10 @@ def test_ctrl_c_ends_the_watching_only_and_says_how_to_go_on(data):
         if "Completed epoch" in line:
             break
     process.send_signal(signal.SIGINT)
-    rest = process.communicate(timeout=60)[0]
+    said = process.communicate(timeout=60)[1]
     id_ = seen[1].split()[-1]
-    assert process.returncode == 0, rest
-    assert rest.endswith(
+    assert process.returncode == 1, said
+    assert said.endswith(
         "\nStream interrupted (client disconnected).\n"
         "To resume the stream, run:\n\n"
         f"  finetune-kit api fine_tunes.follow -i {id_}\n\n"
@@ -186,12 +186,13 @@ def test_a_server_that_goes_away_is_told_like_an_interrupted_stream(data):
         [*PROGRAM, "fine-tunes", "follow", job["id"]],
         cwd=ROOT,
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=subprocess.PIPE,
         encoding="utf-8",
     )
     first = process.stdout.readline()
     assert "Created fine-tune" in first
     run("stop")
-    rest = process.communicate(timeout=60)[0]
-    assert "Stream interrupted (client disconnected)." in rest
+    said = process.communicate(timeout=60)[1]
+    assert process.returncode == 1
+    assert "Stream interrupted (client disconnected)." in said
     assert run_json("fine-tunes", "cancel", job["id"], "--json")["id"] == job["id"]

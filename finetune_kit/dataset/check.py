@@ -16,7 +16,7 @@ from .findings import Finding, Report
 from .formats import format_of_rows
 from .jsonl import Row
 from .quick import PlainBlock, quick_look, shared_look
-from .read import Source, read, read_rows, texts_at
+from .read import Source, kept, read, read_rows, texts_at
 from .rules import COUNT_RULES, FORMAT_RULES, File
 from .truncation import Limit, limit_of, truncated
 
@@ -52,7 +52,7 @@ def check(
 ) -> Report:
     """Check a data file and report all problems of all its lines.
 
-    `source` is a path (streamed, whatever its size), bytes, a list of dicts or a
+    `source` is a path (streamed, whatever its size), bytes, rows (dicts) or a
     DataFrame. `method` is what the file is meant for, `auto` what its format is made
     for. `model` must take the format and the method, and sets the length to which
     the service cuts an example (65,536 tokens without it). `training` is the training
@@ -70,6 +70,7 @@ def check(
     base = _base(model)
     limit = limit_of(base)
     findings = _Findings()
+    source = kept(source)
     first = list(islice(read(source), _LINES_TO_GUESS_FROM))
     kind = format_of_rows(first, method) if format == "auto" else format
     if method == "auto":

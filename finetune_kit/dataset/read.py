@@ -18,7 +18,7 @@ from .jsonl import Fault, Parser, Row, json_lines
 from .sniff import HEAD_BYTES, Kind, encoding_of, kind_of
 from .tables import sheet_rows, table_rows, text_rows
 
-__all__ = ["Fault", "Row", "Source", "kind", "read", "read_rows"]
+__all__ = ["Fault", "Row", "Source", "kept", "kind", "read", "read_rows"]
 
 
 class Frame(Protocol):
@@ -28,6 +28,8 @@ class Frame(Protocol):
 
 
 Source = str | PathLike[str] | bytes | Sequence[Mapping[str, Any]] | Frame
+
+_LONGEST_PATH = 255  # a longer text is not even looked for
 
 #: Kind of file -> the fault that the service finds in it.
 _WHOLE_FILE = {
@@ -40,8 +42,15 @@ _WHOLE_FILE = {
 }
 
 
+def kept(source: Source) -> Source:
+    """The source; of a generator, which can be gone through once only, its rows."""
+    once: object = source
+    return list(once) if isinstance(once, Iterator) else source
+
+
 def kind(source: Source) -> Kind | None:
     """What a path or bytes hold, by content; None for rows that are in memory."""
+    _refuse_text(source)
     if isinstance(source, bytes):
         return kind_of(source[:HEAD_BYTES])
     if isinstance(source, str | PathLike):
@@ -95,6 +104,7 @@ def read(source: Source) -> Iterator[Row]:
     A file that is no JSONL (a table, an array, UTF-16) first gives a row of number 0
     that says so, then its examples. Raises OSError when a path cannot be opened.
     """
+    _refuse_text(source)
     if isinstance(source, bytes):
         yield from _read_stream(io.BytesIO(source), "")
     elif isinstance(source, str | PathLike):
@@ -104,10 +114,25 @@ def read(source: Source) -> Iterator[Row]:
         yield from _read_objects(_records(source))
 
 
+def _refuse_text(source: Source) -> None:
+    if not isinstance(source, str) or source.lstrip()[:1] not in ("{", "["):
+        return
+    if len(source) > _LONGEST_PATH or not Path(source).exists():
+        raise ValueError(
+            f"This is text, not a path: {source.strip():.40}… Give the path of a file, "
+            "a list of rows, or the text as bytes: text.encode()."
+        )
+
+
 def _records(source: Sequence[Mapping[str, Any]] | Frame) -> Iterable[Any]:
     if hasattr(source, "to_dict") and not isinstance(source, Mapping):
         found: list[dict[str, Any]] = source.to_dict("records")
         return ({key: _cell(cell) for key, cell in row.items()} for row in found)
+    if isinstance(source, Mapping):
+        raise TypeError(
+            f"This is one row, of {', '.join(map(str, source)) or 'no key'}; give a "
+            "list: [row] instead of row, such as check([row])."
+        )
     if not isinstance(source, Iterable):
         raise TypeError(
             f"Data is a path, bytes, a list of rows or a table of pandas; this is "

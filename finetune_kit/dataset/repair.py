@@ -22,7 +22,7 @@ from .edits import Edit, Plan
 from .findings import Finding, Report
 from .formats import format_of_rows
 from .mended_rows import UNREAD, Mender
-from .read import Source, read
+from .read import Source, kept, read
 from .recode import recoded
 from .saving import write_lines
 
@@ -108,6 +108,7 @@ def repair(
     `.save(path)`. Raises ValueError for an unknown code or role.
     """
     plan = Plan.of(fixes, answers or {})
+    source = kept(source)
     folder = tempfile.TemporaryDirectory(prefix="finetune-kit-")
     kind = format_of_rows(islice(read(source), 20)) if format == "auto" else format
     work = Mender(plan, kind, usual_texts(source, kind))

@@ -49,6 +49,20 @@ def test_path_bytes_and_list_of_dicts_give_the_same_findings(tmp_path: Path):
     assert all(findings == found[0] for findings in found)
 
 
+def test_rows_that_come_once_are_checked_like_a_list():
+    rows = [
+        chat(role="assitant"),
+        *[chat(n) for n in range(30)],
+        chat(3),
+        chat(content=3),
+    ]
+    once = check(row for row in rows)
+    assert once.to_dict() == check(rows).to_dict()
+    assert {found.line for found in once.findings} >= {1, 32, 33}
+    told = check(iter(GOOD), training=iter(GOOD))
+    assert [found.code for found in told.findings] == ["in_training"] * 12
+
+
 def test_a_missing_file_raises_the_usual_error(tmp_path: Path):
     with pytest.raises(FileNotFoundError):
         check(tmp_path / "nowhere.jsonl")

@@ -52,6 +52,13 @@ def test_a_good_file_stays_as_it_is(tmp_path: Path):
     assert mended.save(tmp_path / "copy.jsonl").read_bytes() == jsonl(*GOOD)
 
 
+def test_rows_that_come_once_are_repaired_like_a_list():
+    rows = [chat(n, role="Assistant") for n in range(30)]
+    once = repair(row for row in rows)
+    assert once.rows == repair(rows).rows
+    assert len(once.rows) == 30
+
+
 CALL = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": {}}}
 UNTYPED = {"id": "c1", "function": {"name": "f", "arguments": "{}"}}
 TOOLS = {"tools": [{"type": "function", "function": {"name": "f"}}]}

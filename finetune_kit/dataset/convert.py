@@ -105,8 +105,8 @@ def convert(
             skipped.append((row.line, _NO_TALK))
         else:
             found.append((row.line, row.value))
-    if not found and not skipped:
-        raise ValueError("there is no row to convert")
+    if not found:
+        raise ValueError(_nothing(skipped))
     notes: list[str] = []
     if template is not None:
         rows = _filled(found, template, to, skipped)
@@ -117,6 +117,15 @@ def convert(
     if system is not None and to == "chat":
         rows = [_with_system(row, system) for row in rows]
     return Conversion(rows, notes, sorted(skipped), to, source)
+
+
+def _nothing(skipped: list[tuple[int, str]]) -> str:
+    if not skipped:
+        return "there is no row to convert"
+    lines = [f"line {line}: {why}" for line, why in skipped[:_SHOWN]]
+    more = len(skipped) - _SHOWN
+    lines += [f"and {more:,} more"] if more > 0 else []
+    return f"none of the lines can be converted; {'; '.join(lines)}"
 
 
 def _as_chat(

@@ -20,6 +20,8 @@ _LINE_END = re.compile(r"\r\n|\n|\r")
 _MOST_UNREADABLE = 0.2
 _DELIMITERS = ",\t;|"
 _COLUMN = re.compile(r"\ufeff?[^\W\d][\w .()/:-]{0,40}")
+#: The line before a table by which Excel is told what parts its columns.
+_TOLD = re.compile(r'\ufeff?"?sep=([^\w\s"]|\t)"?[ ]*(?:\r|\n)', re.IGNORECASE)
 #: A table of one column is told from a text by its heading.
 _HEADINGS = {"prompt", "completion", "messages", "text", "question", "answer"}
 _BOMS = (
@@ -54,15 +56,23 @@ def kind_of(head: bytes, name: str = "") -> Kind:
     lines = [line for line in _LINE_END.split(text) if line.strip()]
     if not lines:
         return "jsonl"
-    if _looks_like_json(lines):
+    if not told_delimiter(text) and _looks_like_json(lines):
         return _kind_of_json(lines, text, whole)
     if delimiter := delimiter_of(text, name, whole):
         return "tsv" if delimiter == "\t" else "csv"
     return "txt"
 
 
+def told_delimiter(text: str) -> str | None:
+    """What parts the columns by Excel's `sep=;`, where a text begins with that line."""
+    told = _TOLD.match(text)
+    return told[1] if told else None
+
+
 def delimiter_of(text: str, name: str = "", whole: bool = True) -> str | None:
     """What parts the columns of a table, or None where the text is no table."""
+    if told := told_delimiter(text):
+        return told
     suffix = name.lower().rpartition(".")[2]
     delimiters = sorted(_DELIMITERS, key=lambda d: (d != "\t") == (suffix == "tsv"))
     tables = [(d, rows) for d in delimiters if (rows := _table(text, d, whole))]

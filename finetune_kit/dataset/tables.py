@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any, BinaryIO
 
 from .jsonl import Fault, Row
-from .sniff import HEAD_BYTES, delimiter_of
+from .sniff import HEAD_BYTES, delimiter_of, told_delimiter
 
 #: What openpyxl raises for a file that only begins like a workbook.
 BROKEN_SHEET = (
@@ -42,6 +42,8 @@ def table_rows(stream: BinaryIO, encoding: str, name: str) -> Iterator[Row]:
     columns: list[str] = []
     number, line = 0, 1
     try:
+        if told_delimiter(head):
+            next(reader)
         for cells in reader:
             if cells and not columns:
                 columns = _named(cells)

@@ -145,6 +145,12 @@ def test_rows_without_such_a_form_are_left_out_and_named(row: Row, to: Any, why:
     assert "line 3 left out" in converted._repr_html_()
 
 
+def test_where_no_line_can_be_read_the_lines_are_named():
+    words = r"none of the lines.*line 1: it cannot be read.*line 3: .*and 2 more"
+    with pytest.raises(ValueError, match=words):
+        convert(b'{"prompt": 1,\n' * 5)
+
+
 def test_the_original_is_never_written_over(tmp_path: Path):
     path = tmp_path / "rows.jsonl"
     path.write_text("\n".join(map(json.dumps, PAIRS)), encoding="utf-8")

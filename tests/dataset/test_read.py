@@ -108,6 +108,21 @@ def test_a_table_with_other_headings_is_a_table(separator: str):
     ]
 
 
+@pytest.mark.parametrize("first", ["sep=;", "SEP=;", '"sep=;"', "\ufeffsep=;"])
+def test_the_line_that_tells_excel_the_separator_is_no_row(first: str):
+    lines = [first, "frage;antwort, kurz", *(f"q{n}, bitte;a{n}" for n in range(12))]
+    data = "\r\n".join(lines).encode()
+    assert kind(data) == "csv"
+    rows = list(read_rows(data))
+    assert rows[0].value == {"frage": "q0, bitte", "antwort, kurz": "a0"}
+    assert [row.line for row in rows] == list(range(3, 15))
+    template = {"user": "{frage}", "assistant": "{antwort, kurz}"}
+    assert len(kit.convert(data, template=template).rows) == 12
+    pairs = data.replace(b"frage;antwort, kurz", b"prompt;completion")
+    assert len(kit.prepare_data(pairs).rows) == 12
+    assert {found.code for found in check(pairs).findings} == {"table"}
+
+
 def test_a_cell_too_many_is_found_at_its_line():
     data = (table() + "a,b,c\n").encode()
     found = [f for f in check(data).findings if f.code == "cells"]
@@ -234,3 +249,23 @@ def test_empty_lines_before_the_first_example_are_left_out_as_the_upload_refuses
     repaired = kit.repair(data)
     assert repaired.ok
     assert repaired.rows == ROWS
+
+
+@pytest.mark.parametrize("tool", [kit.check, kit.repair, kit.sizes, kit.prepare_data])
+@pytest.mark.parametrize(
+    ("source", "words"),
+    [
+        ({"messages": []}, r"one row, of messages; give a list: \[row\]"),
+        (json.dumps(ROWS[0]), r"This is text, not a path: \{.*text\.encode\(\)"),
+        (json.dumps(ROWS * 9), r"This is text, not a path: \["),
+    ],
+)
+def test_one_row_and_the_text_of_a_file_are_told_from_data(tool, source, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        tool(source)
+
+
+def test_a_file_may_be_called_like_a_list(tmp_path: Path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("[old].jsonl").write_text(LINES, encoding="utf-8")
+    assert [row.value for row in read_rows("[old].jsonl")] == ROWS

@@ -18,7 +18,17 @@ from .jsonl import Fault, Parser, Row, json_lines
 from .sniff import HEAD_BYTES, Kind, encoding_of, kind_of
 from .tables import sheet_rows, table_rows, text_rows
 
-__all__ = ["Fault", "Row", "Source", "kept", "kind", "read", "read_rows"]
+__all__ = [
+    "Fault",
+    "Row",
+    "Source",
+    "kept",
+    "kind",
+    "name_of",
+    "read",
+    "read_rows",
+    "refuse_count",
+]
 
 
 class Frame(Protocol):
@@ -46,6 +56,19 @@ def kept(source: Source) -> Source:
     """The source; of a generator, which can be gone through once only, its rows."""
     once: object = source
     return list(once) if isinstance(once, Iterator) else source
+
+
+def name_of(source: Source) -> str:
+    """What a source is called in a heading: the file's name, else `rows`."""
+    return Path(source).name if isinstance(source, str | PathLike) else "rows"
+
+
+def refuse_count(n: int | None) -> None:
+    """Raises ValueError where `n` is no number of rows; None is all of them."""
+    if n is not None and (not hasattr(n, "__index__") or n < 0):
+        raise ValueError(
+            f"n is {n!r}; give a whole number of rows from 0 on, such as 3."
+        )
 
 
 def kind(source: Source) -> Kind | None:

@@ -5,19 +5,19 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 from finetune_kit.dataset.example_texts import text_of
-from finetune_kit.dataset.read import Row, read_rows
+from finetune_kit.dataset.read import Row, Source, name_of, read_rows, refuse_count
 from finetune_kit.display.tables import Table
 
 LEARNT = "The model is trained on what the assistant says; the rest is context."
 
 
-def examples(path: Path | str, n: int = 3) -> Table:
-    """The first ``n`` rows of a data file: a column a role; without messages, a key."""
-    rows = list(islice(read_rows(path), n))
+def examples(source: Source, n: int = 3) -> Table:
+    """The first ``n`` rows of any data: a column a role; without messages, a key."""
+    refuse_count(n)
+    rows = list(islice(read_rows(source), n))
     shown = [_fields(row) for row in rows]
     columns = list(dict.fromkeys(name for fields in shown for name in fields))
     return Table(
@@ -26,7 +26,7 @@ def examples(path: Path | str, n: int = 3) -> Table:
             [row.line, *map(fields.get, columns)]
             for row, fields in zip(rows, shown, strict=True)
         ],
-        caption=f"{Path(path).name}: {len(rows)} examples",
+        caption=f"{name_of(source)}: {len(rows)} examples",
         note=LEARNT if "assistant" in columns else "",
     )
 

@@ -104,6 +104,11 @@ def learnt(example: Mapping[str, Any], model: str = "gpt-4.1-mini") -> Strips:
     guide). The few signs around each message are not shown. Raises ValueError for an
     unknown model.
     """
+    if not isinstance(example, Mapping):
+        raise TypeError(
+            "kit.learnt takes one row, such as rows[0]; for a file use "
+            "kit.example_browser."
+        )
     base = catalog.base(model)
     if base is None:
         raise ValueError(f"model {model!r} is not in the catalog")

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from finetune_kit import example_browser, sizes
+from finetune_kit import example_browser, read_jsonl, sizes
 from tests.learner import PROVERBS, ROOT, chat_file
 
 TRAIN = PROVERBS / "train.jsonl"
@@ -92,10 +92,16 @@ def test_a_line_that_holds_no_example_is_said_to_be_one(tmp_path):
     assert "line 2 ·" in repr(browser.result())
 
 
+def test_rows_in_memory_are_looked_through_as_a_file_is():
+    rows = read_jsonl(TRAIN, 5)
+    for source in (rows, iter(rows)):
+        assert "rows: 5 examples, the first 2 here" in repr(example_browser(source, 2))
+
+
 def test_no_examples_and_an_unknown_model_are_told(tmp_path):
     empty = tmp_path / "empty.jsonl"
     empty.touch()
-    with pytest.raises(ValueError, match="holds no example"):
+    with pytest.raises(ValueError, match="no example in empty"):
         example_browser(empty)
     with pytest.raises(ValueError, match="No model"):
         example_browser(TRAIN, model="gpt-99")

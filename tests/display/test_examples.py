@@ -3,7 +3,9 @@
 import json
 
 import pytest
+from pandas import DataFrame
 
+from finetune_kit import example_browser, read_jsonl
 from finetune_kit.display.examples import examples
 from tests.learner import PROVERBS
 
@@ -65,6 +67,23 @@ def test_a_line_that_cannot_be_read_is_shown_as_it_is(tmp_path):
     path.write_text('{"prompt": "a"}\n{"prompt": \n', encoding="utf-8")
     shown = examples(path).to_dicts()
     assert shown[1]["no example"] == '{"prompt": '
+
+
+ROWS = [{"prompt": str(n)} for n in range(5)]
+
+
+@pytest.mark.parametrize("source", [ROWS, iter(ROWS), DataFrame(ROWS)])
+def test_rows_in_memory_are_shown_as_those_of_a_file(source):
+    table = examples(source)
+    assert table.rows == [[1, "0"], [2, "1"], [3, "2"]]
+    assert table.caption == "rows: 3 examples"
+
+
+@pytest.mark.parametrize("n", [-1, 1.5, "3"])
+def test_a_count_that_is_none_is_refused(n):
+    for show in (examples, example_browser, read_jsonl):
+        with pytest.raises(ValueError, match="whole number of rows from 0 on"):
+            show(PROVERBS / "train.jsonl", n)
 
 
 @pytest.mark.parametrize("messages", [None, [], ["a"], [{"content": 5}], {"role": 1}])

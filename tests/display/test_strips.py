@@ -43,6 +43,12 @@ def test_a_call_of_a_tool_is_learnt():
     assert "find" in repr(kit.learnt(row))
 
 
+@pytest.mark.parametrize("example", [[EXAMPLE], "train.jsonl", None])
+def test_what_is_not_one_row_is_refused_with_what_to_do(example):
+    with pytest.raises(TypeError, match=r"takes one row, such as rows\[0\]"):
+        kit.learnt(example)
+
+
 def test_a_model_that_is_not_known_is_refused_in_words():
     with pytest.raises(ValueError, match="not in the catalog"):
         kit.learnt(EXAMPLE, model="gpt-0")

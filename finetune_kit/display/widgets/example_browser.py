@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from finetune_kit import catalog
 from finetune_kit.dataset.passages import passages
-from finetune_kit.dataset.read import Row, read_rows
+from finetune_kit.dataset.read import Row, Source, name_of, read_rows, refuse_count
 from finetune_kit.display.cards import Card
 from finetune_kit.display.strips import KEY, Strips
 from finetune_kit.display.widgets.panel import ROW, Panel, Stack
@@ -19,33 +18,34 @@ TO_COUNT = "gpt-4.1-mini"
 
 
 def example_browser(
-    path: Path | str, n: int = 3, model: str = TO_COUNT
+    source: Source, n: int = 3, model: str = TO_COUNT
 ) -> ExampleBrowser:
     """Examples of any format, token by token: previous, next, line, filter.
 
     Where controls do not live, the first ``n`` examples. Tokens are counted as for
-    ``model``. Raises ValueError for a file without examples or an unknown model.
+    ``model``. Raises ValueError for data without examples or an unknown model.
     """
-    return ExampleBrowser(Path(path), n, model)
+    return ExampleBrowser(source, n, model)
 
 
 class ExampleBrowser(Panel):
-    """A file's rows; the line and the filter say which one is shown."""
+    """The rows of data; the line and the filter say which one is shown."""
 
-    def __init__(self, path: Path, n: int, model: str) -> None:
+    def __init__(self, source: Source, n: int, model: str) -> None:
+        refuse_count(n)
         base = catalog.base(model)
         if base is None:
             raise ValueError(f"No model {model!r} is known.")
-        self.path, self.n, self.base = path, n, base
-        self.rows = list(read_rows(path))
+        self.name, self.n, self.base = name_of(source), n, base
+        self.rows = list(read_rows(source))
         if not self.rows:
-            raise ValueError(f"{path.name} holds no example.")
+            raise ValueError(f"There is no example in {self.name}.")
         self.line, self.filter = _fields(self.rows[0].line, self.rows[-1].line)
 
     def twin(self) -> Stack:
         shown = [self._strips(row) for row in self.rows[: self.n]]
         counted = f"{len(self.rows):,} examples, the first {len(shown)} here"
-        return Stack([Card(f"{self.path.name}: {counted}", [KEY]), *shown])
+        return Stack([Card(f"{self.name}: {counted}", [KEY]), *shown])
 
     def controls(self) -> ipywidgets.Widget:
         from ipywidgets import Button, HBox, Layout

@@ -1,5 +1,6 @@
 import json
 
+import numpy
 import pytest
 
 from finetune_kit.connect import connect
@@ -71,6 +72,26 @@ def test_a_byte_order_mark_and_blank_lines_are_skipped(tmp_path):
     assert read_jsonl(path, 2) == [{"a": 1}, {"a": 2}]
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b'{"a": 1}\n\n{"a": \n', r"rows.jsonl, line 3: Expecting value\. kit\.check"),
+        ("é".encode("latin-1"), r"rows.jsonl is not written in UTF-8\. kit\.check"),
+    ],
+)
+def test_a_line_that_cannot_be_read_is_named(tmp_path, data, words):
+    path = tmp_path / "rows.jsonl"
+    path.write_bytes(data)
+    with pytest.raises(ValueError, match=words):
+        read_jsonl(path)
+
+
+@pytest.mark.parametrize(("hits", "n"), [(0, 0), (11, 10), (-1, 10)])
+def test_what_is_no_proportion_has_no_interval(hits, n):
+    with pytest.raises(ValueError, match=f"{hits} of {n} is no proportion"):
+        wilson(hits, n)
+
+
 def test_wilson_agrees_with_published_values():
     # Newcombe (1998), Statistics in Medicine 17, table I, method 3
     assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
@@ -102,6 +123,49 @@ def test_scores_show_model_n_value_and_interval(graders):
 def test_grades_that_are_not_yes_or_no_get_a_mean():
     (metric,) = score(["abc", "a"], [{}, {}], {"length": lambda answer, _: len(answer)})
     assert (metric.value, metric.low, metric.high) == (2, 1, 3)
+
+
+@pytest.mark.parametrize("yes", [True, 1, 1.0, numpy.bool_(True)])
+def test_yes_is_as_sure_however_it_is_written(yes):
+    (metric,) = score(["a"] * 3, [{}] * 3, {"right": lambda answer, _: yes})
+    assert (metric.low, metric.high) == wilson(3, 3)
+
+
+RIGHT = {"right": lambda answer, row: bool(answer)}
+STYLED = [{"question": "Why?", "style": "plain"}]
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: score(["a"], [{}, {}], RIGHT), "1 answers to 2 rows"),
+        (lambda: scores({"x": ["a"]}, [{}, {}], RIGHT), "1 answers to 2 rows"),
+        (lambda: score_by("style", [], STYLED, RIGHT), "0 answers to 1 rows"),
+        (lambda: score_by("stile", ["a"], STYLED, RIGHT),
+         "no field 'stile', only question, style. Did you mean 'style'?"),
+        (lambda: score(["a", None], [{}, {}], RIGHT), "Answer 2 is None"),
+        (lambda: score(["a"], [{}], {"right": lambda *_: None}),
+         "'right' gives None for row 1; it must return True or False"),
+        (lambda: score(["a"], [{}], len), "Graders have names; give a dict"),
+        (lambda: scores(["a"], [{}], RIGHT), "Lists of answers have names"),
+        (lambda: proverb_graders(PROVERBS / "test.jsonl"),
+         "Row 1 has no field 'latin', only .*proverbs.jsonl"),
+        (lambda: ask(FakeClient(), "m", STYLED), "Question 1 is a row, not a text"),
+        (lambda: ask(FakeClient(), "m", STYLED[0]), "Question 1 is a row, not a text"),
+        (lambda: ask(FakeClient(), "m", ["a", None]), "Question 2 is None, not a text"),
+        (lambda: ask(FakeClient(), "m", "a", shots={"messages": []}),
+         r"one example; .*shots=\[row\]"),
+        (lambda: ask(FakeClient(), "m", "a", shots=STYLED),
+         "Shot 1 has no messages, only question, style; shots are a list of chat"),
+        (lambda: side_by_side(FakeClient(), "gpt-4.1-mini", "a"),
+         "Models have names; give a dict"),
+        (lambda: compare(FakeClient(), "gpt-4.1-mini", STYLED, RIGHT),
+         "Models have names; give a dict"),
+    ],
+)  # fmt: skip
+def test_a_mistake_is_told_with_the_way_out(call, words):
+    with pytest.raises((TypeError, ValueError), match=words):
+        call()
 
 
 def test_scoring_nothing_is_an_error():

@@ -305,6 +305,12 @@ def near(word: str, known: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """A sentence to add to an error, empty where no known word is near."""
+    found = near(str(word), [str(one) for one in known])
+    return f" Did you mean {found!r}?" if found else ""
+
+
 def special_tokens(text: str) -> list[str]:
     """The special tokens in a text, each once."""
     return list(dict.fromkeys(_SPECIAL_TOKEN.findall(text)))

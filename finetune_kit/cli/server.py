@@ -34,7 +34,11 @@ in_home = click.option(
 
 @click.command()
 @click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=int, help="Default: the port of this workspace.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Default: the port of this workspace. 0: any that is free.",
+)
 @in_home
 @click.option("--api-key", "api_keys", multiple=True, metavar="KEY", help="Repeatable.")
 @click.option("--api-key-file", type=click.Path(exists=True, dir_okay=False))
@@ -103,7 +107,7 @@ def status(json_: bool) -> None:
         if json_:
             print_json({"running": False, "home": home})
         else:
-            click.echo("The local API does not run. connect() or `serve` starts it.")
+            click.echo(f"The local API does not run. {_starter()}")
         raise SystemExit(1)
     known = {"running": True, "base_url": server.base_url, "pid": server.pid}
     known |= {"home": home} | server.admin("GET", "/_kit/status")
@@ -112,6 +116,14 @@ def status(json_: bool) -> None:
     else:
         rows = [[key, value] for key, value in known.items()]
         print_table(Table(["field", "value"], rows), json_=False)
+
+
+def _starter() -> str:
+    """What starts the local API; not connect() where that asks another one."""
+    target = workspace.target()
+    if target == "local":
+        return "connect() or `serve` starts it."
+    return f"FINETUNE_KIT_TARGET is {target}: connect() asks that; `serve` starts this."
 
 
 @click.command()

@@ -31,7 +31,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--home", type=Path, required=True, help="the workspace")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
-    parser.add_argument("--port", type=int, help="default: the workspace's own")
+    parser.add_argument("--port", type=_port, help="default: the workspace's own")
     parser.add_argument(
         "--api-key",
         action="append",
@@ -112,6 +112,13 @@ def _settings(given: argparse.Namespace) -> Settings:
         jobs_at_once=given.jobs_at_once,
         allowed_hosts=tuple(given.allow_host),
     )
+
+
+def _port(text: str) -> int:
+    number = int(text)
+    if not 0 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{number} is no port: 0 to 65535")
+    return number
 
 
 def _positive(text: str) -> int:

@@ -1,6 +1,7 @@
 """The server's process: its socket, its files for others to find it, its end."""
 
 import asyncio
+import errno
 import logging
 import os
 import random
@@ -111,11 +112,15 @@ def listen(settings: Settings, port_file: Path) -> socket.socket:
     for port in [*_kept_port(port_file), *random.sample(_PORTS, 20)]:
         try:
             listening = _bind(settings.host, port)
-        except StartError:
+        except StartError as error:
+            last = error
             continue
         port_file.write_text(f"{port}\n", encoding="utf-8")
         return listening
-    raise StartError(f"No free port found on {settings.host}; choose one with --port.")
+    raise StartError(
+        f"No free port found on {settings.host}; choose one with --port. "
+        f"The last one that was tried: {last}"
+    )
 
 
 def _kept_port(port_file: Path) -> list[int]:
@@ -139,9 +144,15 @@ def _bind(host: str, port: int) -> socket.socket:
         listening.bind(address)
         listening.listen(_BACKLOG)
     except OSError as error:
+        way_out = (
+            "Choose another port with --port, or end the program that uses this one."
+        )
+        if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
+            way_out = (
+                "Choose an address of this computer with --host, such as 127.0.0.1."
+            )
         raise StartError(
-            f"Cannot listen on {host}:{port} ({error.strerror}). Choose another port "
-            "with --port, or end the program that uses this one."
+            f"Cannot listen on {host}:{port} ({error.strerror}). {way_out}"
         ) from None
     return listening
 

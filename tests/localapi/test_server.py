@@ -97,6 +97,15 @@ def test_a_taken_port_is_said_and_not_a_traceback(tmp_path, server):
     assert "Traceback" not in failed.stderr
 
 
+@pytest.mark.parametrize("host", ["nosuch.invalid", "203.0.113.9"])
+def test_a_host_that_is_not_this_computer_is_said(tmp_path, host):
+    settings = Settings(tmp_path, host=host)
+    with pytest.raises(server_module.StartError, match="No free port") as caught:
+        server_module.listen(settings, tmp_path / "port")
+    assert f"Cannot listen on {host}:" in str(caught.value)
+    assert "with --host, such as 127.0.0.1" in str(caught.value)
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal there")
 def test_a_terminal_s_interrupt_ends_the_server_cleanly(tmp_path):
     running = RunningServer(tmp_path, fake=True).start()

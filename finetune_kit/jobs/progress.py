@@ -104,7 +104,8 @@ def _advice(progress: Progress) -> list[str]:
     if progress.interrupted:
         return [
             "You stopped watching; the job goes on. Run this cell again, or "
-            f'`follow(client, "{job.id}")`, and it continues from here.'
+            f'`follow(client, "{job.id}")`, and it continues from here; in a '
+            f"terminal, `finetune-kit jobs follow {job.id}`."
         ]
     if job.status == "failed" and job.error:
         do = WHAT_TO_DO.get(job.error.param or "", ELSE_TO_DO)

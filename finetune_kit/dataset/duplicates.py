@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import combinations
 from os import PathLike
 from pathlib import Path
@@ -59,13 +59,15 @@ class Group:
 class Duplicates:
     """All groups of copies and near copies, the most alike first.
 
-    `counts` says how many examples each source has.
+    `counts` says how many examples each source has, `unread` which lines of it hold
+    none that could be read.
     """
 
     groups: list[Group]
     counts: dict[str, int]
     of: str
     threshold: float
+    unread: dict[str, list[int]] = field(default_factory=dict)
 
     @property
     def leaks(self) -> list[Group]:
@@ -131,11 +133,12 @@ class Duplicates:
         total = sum(self.counts.values())
         across = f", {len(self.leaks):,} across files" if len(self.counts) > 1 else ""
         things = "questions" if self.of == "question" else "examples"
+        left_out = f"; {_unread(self.unread)}" if self.unread else ""
         if not self.groups:
-            return f"no duplicates among {total:,} {things}"
+            return f"no duplicates among {total:,} {things}{left_out}"
         return (
             f"{exact:,} exact and {len(self.groups) - exact:,} near duplicates among "
-            f"{total:,} {things}{across}"
+            f"{total:,} {things}{across}{left_out}"
         )
 
     def to_dict(self) -> dict[str, Any]:
@@ -144,6 +147,7 @@ class Duplicates:
             "of": self.of,
             "threshold": self.threshold,
             "examples": self.counts,
+            "unread": self.unread,
             "groups": [
                 {
                     "exact": group.exact,
@@ -175,6 +179,7 @@ def duplicates(
     validation question that also stands in training is a leak whatever its answer.
     System prompts never count. `threshold` is the share of five-character pieces
     that near duplicates have in common, from 0.5 to 1; None finds exact copies only.
+    Lines that cannot be read are counted; ValueError where a source has no others.
     """
     if of not in get_args(Of):
         raise ValueError(f"of must be one of {', '.join(get_args(Of))}, not {of!r}")
@@ -182,19 +187,24 @@ def duplicates(
         raise ValueError(f"threshold must lie between 0.5 and 1, not {threshold}")
     sources = dict(zip(_names([source, *others]), [source, *others], strict=True))
     text_of = question_of if of == "question" else whole_of
-    members = [
-        Member(name, row.line, text_of(row.value))
-        for name, rows in sources.items()
-        for row in read_rows(rows)
-        if isinstance(row.value, dict)
-    ]
+    members: list[Member] = []
+    unread: dict[str, list[int]] = defaultdict(list)
+    for name, rows in sources.items():
+        for row in read_rows(rows):
+            if isinstance(row.value, dict):
+                members.append(Member(name, row.line, text_of(row.value)))
+            else:
+                unread[name].append(row.line)
     counts = Counter(member.source for member in members)
+    if empty := {name: lines for name, lines in unread.items() if not counts[name]}:
+        raise ValueError(f"Nothing to compare: {_unread(empty)}")
     found = _groups(members, threshold)
     return Duplicates(
         sorted(found, key=lambda group: (-group.similarity, not group.exact)),
         {name: counts[name] for name in sources},
         of,
         1.0 if threshold is None else threshold,
+        dict(unread),
     )
 
 
@@ -237,12 +247,25 @@ def _names(sources: Sequence[Source]) -> list[str]:
 
 
 def _places(group: Group) -> str:
-    by_source: dict[str, list[str]] = defaultdict(list)
+    by_source: dict[str, list[int]] = defaultdict(list)
     for member in group.members:
-        by_source[member.source].append(str(member.line))
+        by_source[member.source].append(member.line)
+    return _listed(by_source)
+
+
+def _listed(lines: dict[str, list[int]]) -> str:
     return "; ".join(
-        f"{name}: {', '.join(lines[:5])}{' …' if len(lines) > 5 else ''}"
-        for name, lines in by_source.items()
+        f"{name}: {', '.join(map(str, some[:5]))}{' …' if len(some) > 5 else ''}"
+        for name, some in lines.items()
+    )
+
+
+def _unread(lines: dict[str, list[int]]) -> str:
+    """How many lines could not be read, where the first are, and what says why."""
+    count = sum(map(len, lines.values()))
+    things = "1 line" if count == 1 else f"{count:,} lines"
+    return (
+        f"{things} could not be read ({_listed(lines)}); `finetune-kit check` says why"
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from finetune_kit.cli.kinds import FINITE
 from finetune_kit.connect import connect
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 @click.option("-s", "--system", help="System prompt.")
 @click.option(
     "--temperature",
-    type=float,
+    type=FINITE,
     default=0.0,
     show_default=True,
     help="0 always gives the likeliest answer; 1 is the API's own default.",

@@ -13,6 +13,7 @@ import click
 
 from finetune_kit.cli import fine_tunes
 from finetune_kit.cli.completions import print_completions
+from finetune_kit.cli.kinds import DATA_FILE, FINITE, is_file
 from finetune_kit.cli.output import print_json
 from finetune_kit.connect import connect
 from finetune_kit.jobs import fine_tunes as client_calls
@@ -62,9 +63,9 @@ def create(
 
 def _uploaded(client: OpenAI, name: str, check: bool) -> str:
     """The id of a file on the API; a path is uploaded, unless it was before."""
-    path = Path(name)
-    if not path.is_file():
+    if not is_file(name):
         return name
+    path = Path(name)
     if check and (known := _chosen(client, path)):
         click.echo(f"Reusing already uploaded file: {known}")
         return known
@@ -153,9 +154,9 @@ def delete(id_: str) -> None:
 @api.command("completions.create")
 @click.option("-m", "--model", required=True)
 @click.option("-p", "--prompt", required=True)
-@click.option("-t", "--temperature", type=float)
+@click.option("-t", "--temperature", type=FINITE)
 @click.option("-M", "--max-tokens", type=int)
-@click.option("-P", "--top_p", type=float)
+@click.option("-P", "--top_p", type=FINITE)
 @click.option("-n", type=int)
 @click.option("--logprobs", type=int)
 @click.option("--stop", help="Where to stop.")
@@ -189,7 +190,7 @@ def delete_model(id_: str) -> None:
     "-f",
     "--file",
     required=True,
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    type=DATA_FILE,
 )
 @click.option("-p", "--purpose", required=True)
 def create_file(file: Path, purpose: Any) -> None:

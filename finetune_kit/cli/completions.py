@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from finetune_kit.cli.kinds import FINITE
 from finetune_kit.connect import connect
 
 
@@ -18,7 +19,7 @@ def completions() -> None:
 @click.option("-m", "--model", required=True, help="ada … davinci, or a tuned model.")
 @click.option("-p", "--prompt", required=True, help="The text to write on from.")
 @click.option("-M", "--max-tokens", type=int, help="16 if not given.")
-@click.option("-t", "--temperature", type=float, help="0: always the likeliest.")
+@click.option("-t", "--temperature", type=FINITE, help="0: always the likeliest.")
 @click.option("-n", type=int, help="Number of answers.")
 @click.option("--stop", multiple=True, help="Where to stop; repeat for several.")
 def create(model: str, prompt: str, stop: tuple[str, ...], **settings: Any) -> None:

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
-from finetune_kit.cli.output import as_json, print_json
+from finetune_kit.cli.kinds import DATA_FILE
+from finetune_kit.cli.output import as_json, command_line, print_json
 from finetune_kit.dataset.check import FormatChoice, Method, MethodChoice
 from finetune_kit.dataset.check import check as check_file
 from finetune_kit.dataset.findings import SHOWN
 
 if TYPE_CHECKING:
     from finetune_kit.dataset.findings import Report
+    from finetune_kit.dataset.rules import Rule
 
-#: A data file that is there.
-DATA_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 workers_option = click.option(
     "-j",
     "--workers",
@@ -72,6 +73,8 @@ def check(
     """Check a training FILE as the API does; exit 1 when it would be rejected."""
     if workers != 1 and not structure:
         raise click.UsageError("-j shares the look at structure: add --structure")
+    if code:
+        _known_code(code)
     report = check_file(
         file,
         format_,
@@ -85,7 +88,10 @@ def check(
     if json_:
         print_json(shown.to_dict())
     else:
-        click.echo(shown.text(None if all_ else SHOWN, "(--all shows them)"))
+        head = report.summary
+        if code or line:
+            head += f"\n{_share(shown, report, code, line)}"
+        click.echo(shown.text(None if all_ else SHOWN, "(--all shows them)", head))
         _name_the_repair(report, file)
     raise SystemExit(0 if report.ok else 1)
 
@@ -94,7 +100,51 @@ def _name_the_repair(report: Report, file: Path) -> None:
     from finetune_kit.dataset.edits import fixable
 
     if fixable().keys() & {found.code for found in report.findings}:
-        click.echo(f"What can be repaired: finetune-kit repair {file}")
+        command = command_line("finetune-kit", "repair", file=file)
+        click.echo(f"What can be repaired: {command}")
+
+
+def _known_code(code: str) -> None:
+    """Refuse a code that no finding has, with one that is meant perhaps."""
+    from finetune_kit.dataset import (
+        chat_rules,
+        completion_rules,
+        contents,
+        line_rules,
+        preference_rules,
+        reinforcement_rules,
+        rules,
+    )
+    from finetune_kit.dataset.truncation import TRUNCATION_RULES
+
+    lists: list[Sequence[Rule[Any]]] = [
+        line_rules.LINE_RULES,
+        chat_rules.CHAT_RULES,
+        completion_rules.COMPLETION_RULES,
+        preference_rules.PREFERENCE_RULES,
+        reinforcement_rules.REINFORCEMENT_RULES,
+        contents.CONTENT_RULES,
+        TRUNCATION_RULES,
+        rules.EXAMPLE_RULES,
+        rules.FORMAT_RULES,
+        rules.COUNT_RULES,
+    ]
+    known = {one.code for of_kind in lists for one in of_kind}
+    if code not in known:
+        meant = rules.near(code, known)
+        hint = f" Did you mean {meant}?" if meant else ""
+        raise click.UsageError(
+            f"--code {code}: no finding has this code.{hint} `check --json` names the "
+            "codes of a file's findings."
+        )
+
+
+def _share(shown: Report, report: Report, code: str | None, line: int | None) -> str:
+    """How many of all findings are shown, and of what."""
+    options = [f"--code {code}"] * bool(code) + [f"--line {line}"] * bool(line)
+    count = len(shown.findings) if line else sum(shown.counts.values())
+    total = sum(report.counts.values())
+    return f"{count:,} of {total:,} findings shown ({' '.join(options)})"
 
 
 @click.command()

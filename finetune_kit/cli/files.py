@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from finetune_kit.cli.kinds import DATA_FILE
 from finetune_kit.cli.output import as_json, print_object, print_objects
 from finetune_kit.connect import connect
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
 MEGABYTE = 2**20
 WHOLE_LIMIT = 512 * MEGABYTE  # what the service takes in one piece
 COLUMNS = ["id", "filename", "purpose", "bytes", "status", "created_at"]
-path = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.group()
@@ -27,7 +27,7 @@ def files() -> None:
 
 
 @files.command()
-@click.argument("file", type=path)
+@click.argument("file", type=DATA_FILE)
 @click.option("-p", "--purpose", default="fine-tune", show_default=True)
 @click.option(
     "--expires-after", type=int, metavar="SECONDS", help="3600 to 2592000; else never."

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from finetune_kit.cli.kinds import FINITE, is_file
 from finetune_kit.cli.output import as_json, print_dict, print_dicts
 from finetune_kit.connect import connect
 from finetune_kit.jobs import fine_tunes as api
@@ -26,8 +27,8 @@ _SETTINGS = (
     ("--suffix", None, str, "Part of the tuned model's name."),
     ("--n_epochs", None, int, "How often the data is read; 4 if not given."),
     ("--batch_size", None, int, "Examples a step; about 0.2 % if not given."),
-    ("--learning_rate_multiplier", None, float, "0.02 to 0.2 is usual."),
-    ("--prompt_loss_weight", None, float, "How much prompts count; 0.01."),
+    ("--learning_rate_multiplier", None, FINITE, "0.02 to 0.2 is usual."),
+    ("--prompt_loss_weight", None, FINITE, "How much prompts count; 0.01."),
     ("--classification_n_classes", None, int, "Number of different completions."),
     ("--classification_positive_class", None, str, "One of two completions."),
 )
@@ -47,7 +48,7 @@ def settings(command: F) -> F:
     command = click.option(
         "--classification-betas",
         "--classification_betas",
-        type=float,
+        type=FINITE,
         multiple=True,
         help="F-beta scores to compute; repeat the option for several.",
     )(command)
@@ -95,7 +96,7 @@ def create(
 
 def uploaded(client: OpenAI, name: str) -> str:
     """The id of a file on the API; a path is uploaded."""
-    if not Path(name).is_file():
+    if not is_file(name):
         return name
     return client.files.create(file=Path(name), purpose="fine-tune").id
 

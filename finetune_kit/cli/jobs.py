@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from finetune_kit.cli.files import upload
+from finetune_kit.cli.kinds import FINITE, is_file
 from finetune_kit.cli.output import as_json, print_object, print_objects, print_table
 from finetune_kit.connect import connect
 from finetune_kit.display.tables import Table
@@ -32,11 +33,11 @@ def jobs() -> None:
 @click.option("-v", "--validation-file", help="File id, or a path.")
 @click.option("--n-epochs", type=int)
 @click.option("--batch-size", type=int)
-@click.option("--learning-rate-multiplier", type=float)
+@click.option("--learning-rate-multiplier", type=FINITE)
 @click.option("--suffix", help="Part of the tuned model's name.")
 @click.option("--seed", type=int)
 @click.option("--method", type=click.Choice(["supervised", "dpo"]))
-@click.option("--beta", type=float, help="Of method dpo: how far it may drift.")
+@click.option("--beta", type=FINITE, help="Of method dpo: how far it may drift.")
 @click.option("--metadata", multiple=True, metavar="KEY=VALUE", help="Repeatable.")
 @click.option("--follow", "follow_", is_flag=True, help="Stay until the job ends.")
 @as_json
@@ -78,12 +79,13 @@ def _uploaded(client: OpenAI, **names: str | None) -> Iterator[dict[str, str]]:
     ids: dict[str, str] = {}
     try:
         for parameter, name in names.items():
-            if name and Path(name).is_file():
+            if name and is_file(name):
                 made.append(upload(client, Path(name)).id)
-            if name:
-                ids[parameter] = made[-1] if Path(name).is_file() else name
+                ids[parameter] = made[-1]
+            elif name:
+                ids[parameter] = name
         yield ids
-    except Exception:
+    except BaseException:  # Ctrl-C too
         for file_id in made:
             client.files.delete(file_id)
         raise

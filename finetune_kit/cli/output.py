@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import shlex
+import subprocess
+import sys
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +22,16 @@ as_json = click.option("--json", "json_", is_flag=True, help="Print JSON.")
 
 
 def print_json(value: Any) -> None:
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False))
+    """As JSON; a console that is not UTF-8 gets escapes in place of lost letters."""
+    encoding = getattr(sys.stdout, "encoding", None) or ""
+    escaped = not encoding.lower().startswith("utf")
+    click.echo(json.dumps(value, indent=2, ensure_ascii=escaped))
+
+
+def command_line(*words: str, file: Path) -> str:
+    """A command on ``file`` as a shell takes it."""
+    line = [*words, *["--"] * str(file).startswith("-"), str(file)]
+    return subprocess.list2cmdline(line) if os.name == "nt" else shlex.join(line)
 
 
 def print_table(table: Table, json_: bool) -> None:

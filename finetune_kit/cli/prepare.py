@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from finetune_kit.cli.data import DATA_FILE
+from finetune_kit.cli.kinds import DATA_FILE
 
 if TYPE_CHECKING:
     from finetune_kit.dataset.prepare_data import DataFormat, Prepared

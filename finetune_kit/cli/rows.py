@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from finetune_kit.cli.data import DATA_FILE
+from finetune_kit.cli.kinds import DATA_FILE
 from finetune_kit.cli.output import as_json, print_json
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from finetune_kit.cli.data import DATA_FILE, workers_option
+from finetune_kit.cli.data import workers_option
+from finetune_kit.cli.kinds import DATA_FILE
 from finetune_kit.cli.output import as_json, print_json
 
 

@@ -203,12 +203,20 @@ class Report:
                 return _job_error(found, file_kind, file_id)
         return None
 
-    def text(self, most: int | None = None, rest: str = "in .findings") -> str:
-        """The report for a terminal: all findings, or so many; `rest` is where more."""
+    def text(
+        self,
+        most: int | None = None,
+        rest: str = "in .findings",
+        head: str | None = None,
+    ) -> str:
+        """The report for a terminal: all findings, or so many; `rest` is where more.
+
+        `head` stands in place of the summary.
+        """
         shown = self.findings[:most]
         left = len(self.findings) - len(shown)
         more = [f"  … and {left:,} more {rest}"] if left else []
-        return _printable("\n".join([self.summary, *_lines(shown), *more]))
+        return _printable("\n".join([head or self.summary, *_lines(shown), *more]))
 
     def __repr__(self) -> str:
         return self.text(SHOWN)

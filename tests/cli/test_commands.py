@@ -10,6 +10,7 @@ import sys
 
 import pytest
 from click.testing import CliRunner
+from openai.resources.fine_tuning import Jobs
 
 from finetune_kit import local_server
 from finetune_kit.cli import main
@@ -84,6 +85,17 @@ def test_a_hyperparameter_of_zero_is_sent_and_refused(tmp_path):
     create = ("jobs", "create", "-m", "tinygpt", "-t", path)
     assert "Expected a value >= 1" in run(*create, "--n-epochs", 0, code=1)
     assert "> 0" in run(*create, "--learning-rate-multiplier", 0, code=1)
+
+
+def test_ctrl_c_while_a_job_is_made_leaves_no_file_behind(tmp_path, monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    path = chat_file(tmp_path / "stopped.jsonl", 10)
+    monkeypatch.setattr(Jobs, "create", interrupted)
+    run("jobs", "create", "-m", "tinygpt", "-t", path, code=1)
+    names = [file["filename"] for file in run_json("files", "list")]
+    assert "stopped.jsonl" not in names
 
 
 def test_jobs_are_found_by_the_metadata_they_were_created_with(tmp_path):
@@ -214,6 +226,23 @@ def test_stop_and_status_agree():
     run("stop")
     assert run_json("status", code=1)["running"] is False
     assert "does not run" in run("stop")
+
+
+def test_status_names_the_api_that_connect_asks_instead(monkeypatch):
+    run("stop")
+    assert "connect() or `serve` starts it" in run("status", code=1)
+    monkeypatch.setenv("FINETUNE_KIT_TARGET", "openai")
+    assert "FINETUNE_KIT_TARGET is openai" in run("status", code=1)
+
+
+@pytest.mark.parametrize("port", ["-5", "65536", "99999"])
+def test_what_is_no_port_is_refused(port):
+    assert "0<=x<=65535" in run("serve", "--port", port, code=2)
+    command = [sys.executable, "-m", "finetune_kit.localapi", "--home", "x"]
+    said = subprocess.run(
+        [*command, "--port", port], cwd=ROOT, capture_output=True, text=True
+    )
+    assert (said.returncode, f"{port} is no port" in said.stderr) == (2, True)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows pauses no process")

@@ -37,7 +37,7 @@ def test_a_file_that_the_upload_refuses_for_its_name_fails_the_check(tmp_path):
 
 def test_a_fault_in_json_has_one_position_the_files():
     said = run("check", MESSY / "chat.jsonl", "--line", 34, code=1)
-    (line,) = [text for text in said.splitlines() if "line 34" in text]
+    (line,) = [text for text in said.splitlines() if "line 34," in text]
     assert "line 34, column 120: invalid JSON" in line
     assert line.count("line") == line.count("column") == 1
 
@@ -80,7 +80,74 @@ def test_findings_are_shown_of_one_code_or_all():
     assert "line 47" in said
     assert "more" not in said.splitlines()[-2]
     said = run("check", messy, "--code", "unknown_role", code=1)
-    assert ("'bot'" in said, "3 errors" in said) == (True, True)
+    assert ("'bot'" in said, "3 of 49 findings shown (--code" in said) == (True, True)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("--code", "blank_prompt"), 2, "no finding has this code"),
+        (("--code", "unknown_rol"), 2, "Did you mean unknown_role?"),
+        (("--code", "unknown_role", "--json"), 1, '"findings": []'),
+        (("--code", "too_many_images"), 1, "0 of 1 findings shown (--code too_many_"),
+        (("--code", "secret", "--line", 2), 1, "shown (--code secret --line 2)"),
+        (("--line", 2), 1, "0 of 1 findings shown (--line 2)"),
+    ],
+)
+def test_what_is_not_shown_is_not_called_sound(words, code, said, tmp_path):
+    few = chat_file(tmp_path / "few.jsonl", 3)
+    shown = run("check", few, *words, code=code)
+    assert said in shown
+    assert "nothing to fix" not in shown
+    assert code == 2 or "--json" in words or "1 error" in shown
+
+
+def test_the_command_of_the_repair_can_be_pasted(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, written in (("my file.jsonl", "'my file.jsonl'"), ("-x.jsonl", "-- -x")):
+        faulty_file(tmp_path / name)
+        said = run("check", "--", name, code=1)
+        assert f"finetune-kit repair {written}" in said
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such pipes")
+@pytest.mark.parametrize(
+    "command",
+    ["check", "tokens", "convert", "duplicates", "repair", "split", "prepare-data",
+     "files create", "jobs create -m tinygpt -t", "fine-tunes create -t"],
+)  # fmt: skip
+def test_a_pipe_or_a_folder_is_refused_by_its_name(command, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    said = " ".join(run(*command.split(), pipe, code=2).split())
+    assert f"{pipe}' must be a regular file; save what the pipe gives" in said
+    said = run(*command.split(), tmp_path, code=2)
+    assert "is a folder" in said or "is a directory" in said
+
+
+@pytest.mark.parametrize("number", ["nan", "inf", "-inf"])
+@pytest.mark.parametrize(
+    "command",
+    ["jobs create -m m -t t --learning-rate-multiplier", "jobs create -m m -t t --beta",
+     "chat -m m hi --temperature", "fine-tunes create -t t --prompt-loss-weight",
+     "fine-tunes create -t t --classification-betas",
+     "completions create -m m -p p --temperature",
+     "api completions.create -m m -p p --top_p"],
+)  # fmt: skip
+def test_a_number_that_json_cannot_hold_is_refused_by_its_option(command, number):
+    said = run(*command.split(), number, code=2)
+    assert f"{command.split()[-1]}" in said
+    assert f"'{number}' is not a finite number" in said
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_json_loses_no_letter_on_any_console(encoding, tmp_path):
+    path = tmp_path / "Λόγος.jsonl"
+    path.write_bytes(TRAIN.read_bytes())
+    command = [sys.executable, "-m", "finetune_kit.cli", "check", "--json", str(path)]
+    env = {**os.environ, "PYTHONIOENCODING": encoding}
+    said = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, check=True)
+    assert json.loads(said.stdout.decode(encoding))["file"] == str(path)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="pipes of Windows differ")
@@ -114,6 +181,20 @@ def test_duplicates_are_found_within_and_across_files(tmp_path):
     assert found["groups"][0]["members"] == [["train.jsonl", 1], ["first.jsonl", 1]]
     assert "no duplicates" in run("duplicates", TRAIN, "--exact")
     run("duplicates", TRAIN, "--exact", "--threshold", 0.8, code=2)
+
+
+def test_lines_that_duplicates_cannot_read_are_told(tmp_path):
+    path = chat_file(tmp_path / "rows.jsonl", 12)
+    with path.open("a", encoding="utf-8") as rows:
+        rows.write('{"messages":\n\n5\n')
+    said = " ".join(run("duplicates", path).split())
+    assert "among 12 examples; 2 lines could not be read (rows.jsonl: 13, 15)" in said
+    assert "`finetune-kit check` says why" in said
+    found = json.loads(run("duplicates", path, "--json"))
+    assert found["unread"] == {"rows.jsonl": [13, 15]}
+    (tmp_path / "cut.jsonl").write_bytes(BAD["cut.jsonl"])
+    said = run("duplicates", TRAIN, tmp_path / "cut.jsonl", code=1)
+    assert "Nothing to compare: 1 line could not be read (cut.jsonl: 1)" in said
 
 
 def test_a_split_keeps_a_customers_rows_together(tmp_path):

@@ -31,3 +31,9 @@ def test_a_loss_that_left_the_numbers_is_left_out_of_the_card():
     progress.add([step(train_loss=None, valid_loss=0.5)])
     assert "validation loss 0.500" in repr(card(progress))
     assert "training loss" not in repr(card(progress))
+
+
+def test_watching_goes_on_in_a_notebook_and_in_a_terminal():
+    said = repr(card(Progress(job(status="running", id="ftjob-1"), interrupted=True)))
+    assert "Run this cell again" in said
+    assert "finetune-kit jobs follow ftjob-1" in said

@@ -83,6 +83,11 @@ def estimate(
 
 def approve(estimate: money.Estimate) -> None:
     """Allow one job at the price of ``estimate``."""
+    if not isinstance(estimate, money.Estimate):
+        raise TypeError(
+            f"approve takes an estimate, not {estimate!r:.60}: look at "
+            "it = kit.estimate(path, model), then kit.approve(it)."
+        )
     _allowance.estimate, _allowance.approved = estimate, True
 
 

@@ -139,3 +139,12 @@ def test_a_free_api_can_be_guarded_for_rehearsal(paid):
         rehearsal.fine_tuning.jobs.create(model="gpt-4.1-mini", training_file="file-1")
     free.fine_tuning.jobs.create(model="gpt-4.1-mini", training_file="file-1")
     assert len(passed) == 1
+
+
+@pytest.mark.parametrize("given", [None, 5, "train.jsonl"])
+def test_only_an_estimate_is_approved(paid, given):
+    with pytest.raises(
+        TypeError, match=r"takes an estimate.*kit\.estimate\(path, model"
+    ):
+        guard.approve(given)
+    assert "nobody has said how much" in refused(paid[0])

@@ -18,6 +18,9 @@ from finetune_kit.display.cards import Card, in_notebook, show
 if TYPE_CHECKING:
     from openai import OpenAI
 
+_CHOICES = (
+    "Use local, openai, azure, nebius, or an URL that starts with http:// or https://."
+)
 NO_ACCOUNT = "org-local"  # any value keeps OPENAI_ORG_ID of the environment out
 
 
@@ -149,6 +152,8 @@ def find_target(name: str) -> Target:
 
     Raises ValueError for a name that is neither known nor an URL.
     """
+    if not isinstance(name, str):
+        raise TypeError(f"{name!r:.60} is no name of an API. {_CHOICES}")
     name = name.strip()
     if name == "openai":
         url = "https://api.openai.com/v1"
@@ -170,10 +175,7 @@ def find_target(name: str) -> Target:
         if near and not urlsplit(url).path.strip("/"):
             url = f"{url.rstrip('/')}/v1"
         return Target(name, url, _key("OPENAI_API_KEY"), "OPENAI_API_KEY", not near)
-    raise ValueError(
-        f"No API is called {name!r}. Use local, openai, azure, nebius, or an URL that "
-        "starts with http:// or https://."
-    )
+    raise ValueError(f"No API is called {name!r}. {_CHOICES}")
 
 
 def _key(variable: str) -> str:

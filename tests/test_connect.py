@@ -155,6 +155,8 @@ def test_a_missing_key_is_told_with_its_variable(name, monkeypatch):
 
 
 def test_an_unknown_api_is_refused_with_the_choices():
+    with pytest.raises(TypeError, match=r"5 is no name of an API\. Use local, openai"):
+        connect(5)
     with pytest.raises(ValueError, match="local, openai, azure, nebius"):
         connect("opanai")
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 from finetune_kit import local_server
 from finetune_kit.connect import is_near
 from finetune_kit.display.cards import in_notebook
+from finetune_kit.jobs.job_ids import id_of
 from finetune_kit.jobs.progress import Progress, card, line
 
 if TYPE_CHECKING:
@@ -34,12 +35,7 @@ def follow(client: OpenAI, job: FineTuningJob | str, log: bool = True) -> FineTu
     event is told twice. A failed or paused job is shown with what to do, not raised.
     In a notebook, ``log`` says whether the card lists the events.
     """
-    id_ = job if isinstance(job, str) else getattr(job, "id", None)
-    if id_ is None:
-        raise TypeError(
-            f"kit.follow(client, job) takes a job or its id; this is "
-            f"{job!r:.60}. Create a job first: client.fine_tuning.jobs.create(…)."
-        )
+    id_ = id_of(job, "follow")
     screen = _screen(f"{client.base_url} {id_}", log)
     watch = _Watch(client, id_)
     try:

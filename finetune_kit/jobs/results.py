@@ -7,6 +7,8 @@ import binascii
 import io
 from typing import TYPE_CHECKING
 
+from finetune_kit.jobs.job_ids import id_of
+
 if TYPE_CHECKING:
     import pandas
     from openai import OpenAI
@@ -27,8 +29,7 @@ def results(client: OpenAI, job: FineTuningJob | str) -> pandas.DataFrame:
     """
     import pandas
 
-    id_ = job if isinstance(job, str) else job.id
-    job = client.fine_tuning.jobs.retrieve(id_)
+    job = client.fine_tuning.jobs.retrieve(id_of(job, "results"))
     if not job.result_files:
         ended = job.status in {"failed", "cancelled"}
         raise NotFinishedError(

@@ -56,3 +56,8 @@ def test_an_unsent_request_is_the_one_that_would_be_sent(monkeypatch):
     assert str(request.url) == "https://my-server.example/v1/fine_tuning/jobs"
     assert b"file-it's" in request.content
     assert "learner" not in repr(request.headers.raw)
+
+
+def test_a_request_of_no_api_is_refused():
+    with pytest.raises(TypeError, match=r"None is no name of an API\. Use local"):
+        unsent(None)

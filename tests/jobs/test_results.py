@@ -51,3 +51,9 @@ def test_a_job_without_results_says_what_to_do(client, tmp_path):
             follow(client, job)
         with pytest.raises(NotFinishedError, match=advice):
             results(client, job)
+
+
+@pytest.mark.parametrize("job", [None, 5])
+def test_what_is_no_job_is_refused_with_what_to_do(client, job):
+    with pytest.raises(TypeError, match=r"kit\.results.*its id.*Create a job first"):
+        results(client, job)

@@ -71,9 +71,16 @@ def loss_chart(
     are the steps. The validation loss of a step is that of a few examples, too; the
     diamonds are that of all of them, which the API gives with each checkpoint.
     """
+    if not {"step", "train_loss"} <= set(getattr(results, "columns", ())):
+        raise TypeError(
+            "kit.loss_chart takes the table of losses that kit.results(client, job) "
+            f"gives; this is {results!r:.60}."
+        )
+    train = results[["step", "train_loss"]].dropna()
+    if train.empty:
+        raise ValueError("There is no loss to draw: these results have no step.")
     chart = Chart(figsize=INCHES, facecolor="white", layout="constrained")
     axes = chart.add_subplot(facecolor="white")
-    train = results[["step", "train_loss"]].dropna()
     window = max(1, len(train) // 15)
     mean = train.train_loss.rolling(window, min_periods=1, center=True).mean()
     axes.plot(train.step, train.train_loss, ".", color=BLUE, alpha=0.25, ms=4)

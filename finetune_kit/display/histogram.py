@@ -25,6 +25,11 @@ def token_histogram(sizes: Sizes) -> Chart:
 
     ``sizes`` as from `sizes(file, model)`.
     """
+    if not hasattr(sizes, "examples"):
+        raise TypeError(
+            "kit.token_histogram takes what kit.sizes gives, such as "
+            "kit.token_histogram(kit.sizes(path))."
+        )
     if not sizes.examples:
         raise ValueError("There is no example to draw.")
     chart = Chart(figsize=INCHES, facecolor="white", layout="constrained")

@@ -26,6 +26,11 @@ def score_chart(models: Mapping[str, Scores], metric: str) -> Chart:
     ``models`` maps a model to what `score_by` gives. Raises ValueError where a group
     has no such metric, and for more than five models.
     """
+    if not isinstance(models, Mapping) or not models:
+        raise ValueError(
+            "There is no model to draw: give a dict of models and their scores, such "
+            'as {"tuned": kit.score_by(…)}.'
+        )
     groups = _groups(models, metric)
     if len(models) > len(MARKERS):
         raise ValueError(

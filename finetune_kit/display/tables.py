@@ -27,6 +27,14 @@ class Table:
     caption: str = ""
     note: str = ""
 
+    def __post_init__(self) -> None:
+        for number, row in enumerate(self.rows, 1):
+            if len(row) != len(self.columns):
+                raise ValueError(
+                    f"Row {number} of the table has {len(row)} values, but there are "
+                    f"{len(self.columns)} columns: {', '.join(self.columns)}."
+                )
+
     def to_dicts(self) -> list[dict[str, Any]]:
         """One dictionary a row, for ``--json``."""
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]

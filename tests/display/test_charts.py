@@ -63,3 +63,14 @@ def test_results_without_validation_are_drawn_too(results):
 
 def test_the_same_results_give_the_same_picture(results):
     assert loss_chart(results).png() == loss_chart(results).png()
+
+
+@pytest.mark.parametrize("given", [None, [], "ftjob-1"])
+def test_what_are_no_results_is_refused_with_what_is(given):
+    with pytest.raises(TypeError, match=r"kit\.results\(client, job\) gives; this is"):
+        loss_chart(given)
+
+
+def test_results_without_a_step_are_not_drawn(results):
+    with pytest.raises(ValueError, match="no loss to draw"):
+        loss_chart(results[:0])

@@ -48,3 +48,8 @@ def test_the_picture_is_opaque_and_carries_its_text():
 def test_nothing_cannot_be_drawn():
     with pytest.raises(ValueError, match="no example"):
         token_histogram(sizes([]))
+
+
+def test_a_path_is_refused_with_what_to_give():
+    with pytest.raises(TypeError, match=r"token_histogram\(kit\.sizes\(path\)\)"):
+        token_histogram(PROVERBS / "train.jsonl")

@@ -49,3 +49,9 @@ def test_a_metric_that_is_not_there_is_answered_with_those_that_are():
 def test_more_models_than_markers_are_refused():
     with pytest.raises(ValueError, match="6 models are too many"):
         score_chart({str(n): MODELS["base"] for n in range(6)}, "on topic")
+
+
+@pytest.mark.parametrize("models", [{}, None, MODELS["base"]])
+def test_without_a_model_there_is_nothing_to_draw(models):
+    with pytest.raises(ValueError, match=r"dict of models.*kit\.score_by"):
+        score_chart(models, "on topic")

@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from finetune_kit.display.cards import Card
 from finetune_kit.display.tables import Table
 
@@ -35,3 +37,8 @@ def test_a_card_marks_code_and_escapes_the_rest():
     html = Card("1 < 2", ["run `finetune-kit reset`"])._repr_html_()
     assert "1 &lt; 2" in html
     assert "<code>finetune-kit reset</code>" in html
+
+
+def test_a_row_of_another_width_is_named():
+    with pytest.raises(ValueError, match=r"Row 2 .* 1 values, .* 2 columns: a, b"):
+        Table(["a", "b"], [[1, 2], [1]])

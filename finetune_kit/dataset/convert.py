@@ -16,6 +16,7 @@ from .chat_rules import ROLES
 from .check import check
 from .findings import Report
 from .read import Source, read_rows
+from .rules import did_you_mean
 from .saving import line_of, write_lines
 
 Json = dict[str, Any]
@@ -262,16 +263,30 @@ def _with_system(row: Json, system: str) -> Json:
 
 
 def _known_template(template: Template, to: To) -> None:
+    if not isinstance(template, Mapping):
+        raise TypeError(
+            f"a template is a dict of what to write for whom, not {template!r:.60}; "
+            'for example {"user": "{question}", "assistant": "{answer}"}'
+        )
     wanted = ROLES if to == "chat" else ("prompt", "completion")
     unknown = [key for key in template if key not in wanted]
     if unknown:
         raise ValueError(
-            f"a template for {to} has the keys {', '.join(wanted)}, not {unknown[0]!r}"
+            f"a template for {to} has the keys {', '.join(wanted)}, not {unknown[0]!r}."
+            + did_you_mean(unknown[0], wanted)
         )
     needed = ("assistant",) if to == "chat" else wanted
     missing = [key for key in needed if key not in template]
     if missing:
         raise ValueError(f"the template says nothing for {missing[0]!r}")
+    for key, form in template.items():
+        try:
+            list(Formatter().parse(form if isinstance(form, str) else ""))
+        except ValueError:
+            raise ValueError(
+                f"the template for {key!r} has a bracket without its other half: "
+                f"{form!r}. Write a column as {{name}}, and a bracket itself twice."
+            ) from None
 
 
 def _filled(
@@ -308,7 +323,8 @@ def _columns(template: Template, value: Json, line: int) -> list[str]:
     for name in named:
         if name not in value:
             raise ValueError(
-                f"line {line} has no column {name!r}; it has: {', '.join(value)}"
+                f"line {line} has no column {name!r}; it has: {', '.join(value)}."
+                + did_you_mean(name, value)
             )
     return named
 

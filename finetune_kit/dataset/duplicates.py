@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -183,8 +184,9 @@ def duplicates(
     """
     if of not in get_args(Of):
         raise ValueError(f"of must be one of {', '.join(get_args(Of))}, not {of!r}")
-    if threshold is not None and not 0.5 <= threshold <= 1:
-        raise ValueError(f"threshold must lie between 0.5 and 1, not {threshold}")
+    number = isinstance(threshold, Real) and 0.5 <= threshold <= 1
+    if threshold is not None and not number:
+        raise ValueError(f"threshold must lie between 0.5 and 1, not {threshold!r}")
     sources = dict(zip(_names([source, *others]), [source, *others], strict=True))
     text_of = question_of if of == "question" else whole_of
     members: list[Member] = []

@@ -9,6 +9,7 @@ from . import text_fixes as text_fixes
 from . import tool_fixes as tool_fixes
 from .chat_rules import MESSAGE_KEYS
 from .fixes import FIXES, Fix
+from .rules import did_you_mean
 
 #: What writing JSONL always changes, in words.
 WRITTEN = {
@@ -76,12 +77,20 @@ class Plan:
 
     @classmethod
     def of(cls, fixes: str | Iterable[str], answers: Mapping[str, str]) -> Plan:
+        if isinstance(fixes, str) and "," in fixes:
+            listed = [code.strip() for code in fixes.split(",")]
+            raise ValueError(f"several fixes are a list: fixes={listed}, not {fixes!r}")
+        if not isinstance(answers, Mapping):
+            raise TypeError(
+                'answers say what your own roles mean, such as {"bot": "assistant"}; '
+                f"this is {answers!r:.60}"
+            )
         codes = frozenset([fixes] if isinstance(fixes, str) else fixes)
         known = {"safe", *fixable(), *WRITTEN}
         if unknown := sorted(codes - known):
             raise ValueError(
                 f"no fix is called {unknown[0]!r}; there are: "
-                + ", ".join(sorted(known))
+                f"{', '.join(sorted(known))}.{did_you_mean(unknown[0], known)}"
             )
         if wrong := sorted(set(answers.values()) - set(MESSAGE_KEYS)):
             roles = ", ".join(MESSAGE_KEYS)

@@ -8,6 +8,7 @@ chooses when asked for `auto`.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal
 
 from finetune_kit import catalog
@@ -229,6 +230,11 @@ def break_even(
     """
     from .sizes import Sizes, sizes
 
+    if not isinstance(saved_tokens, Real):
+        raise TypeError(
+            f"saved_tokens is {saved_tokens!r:.60}; give how many tokens a call of the "
+            "tuned model saves, such as 500."
+        )
     base, prices = _priced(model)
     other, untuned = _untuned(against or model)
     measured = source if isinstance(source, Sizes) else sizes(source, model)

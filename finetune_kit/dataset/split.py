@@ -14,6 +14,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ Json = dict[str, Any]
 Key = str | re.Pattern[str] | Callable[[Json], Any]
 Sizes = Mapping[str, float] | Sequence[float]
 
+_WANTED = "two or three shares, such as (0.8, 0.2), or a dict of names and shares"
 _NAMES = ("train", "validation", "test")
 
 
@@ -166,16 +168,21 @@ def _shares(sizes: Sizes) -> dict[str, float]:
     """The parts and their shares, which add up to 1."""
     if isinstance(sizes, Mapping):
         shares = dict(sizes)
-    elif 2 <= len(sizes) <= len(_NAMES):
+    elif isinstance(sizes, Sequence) and 2 <= len(sizes) <= len(_NAMES):
         shares = dict(zip(_NAMES, sizes, strict=False))
     else:
-        raise ValueError("sizes are two or three shares, or a dict of names and shares")
+        raise ValueError(f"sizes are {_WANTED}, not {sizes!r}")
+    if not all(isinstance(share, Real) for share in shares.values()):
+        raise ValueError(f"sizes are {_WANTED}, not {sizes!r}")
     if not shares or min(shares.values()) <= 0 or not math.isclose(
         sum(shares.values()), 1, abs_tol=1e-6
     ):  # fmt: skip
+        percent = sum(shares.values()) == 100
+        parts = ", ".join(f"{share / 100:g}" for share in shares.values())
+        meant = f". Did you mean {parts}?" if percent else ""
         raise ValueError(
             f"sizes must be positive and add up to 1, not {list(shares.values())}; "
-            'for example {"train": 0.8, "validation": 0.1, "test": 0.1}'
+            f'for example {{"train": 0.8, "validation": 0.1, "test": 0.1}}{meant}'
         )
     return shares
 

@@ -117,11 +117,23 @@ def test_a_template_reaches_columns_only():
         ({"template": {"user": "{team}"}}, "nothing for 'assistant'"),
         ({"template": {"user": "{x}", "assistant": "{team}"}}, "no column 'x'"),
         ({"to": "completion", "template": {"prompt": "a"}}, "for 'completion'"),
+        ({"template": {"assitant": "x"}}, r"Did you mean 'assistant'\?"),
+        ({"template": {"assistant": "{taem}"}}, r"no column 'taem'.*mean 'team'\?"),
+        ({"template": {"assistant": ["urgancy"]}}, r"Did you mean 'urgency'\?"),
+        (
+            {"template": {"assistant": "{team"}},
+            r"for 'assistant' has a bracket.*'\{team'",
+        ),
     ],
 )
 def test_what_cannot_be_known_is_asked_for(arguments: dict[str, Any], words: str):
     with pytest.raises(ValueError, match=words):
         convert(TABLE.encode(), **arguments)
+
+
+def test_a_template_that_is_one_text_is_refused_with_an_example():
+    with pytest.raises(TypeError, match=r"a template is a dict .* not '\{team\}'; for"):
+        convert(TABLE.encode(), template="{team}")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

@@ -149,6 +149,8 @@ def test_wrong_arguments_are_named():
         duplicates(ROWS, of="answer")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"between 0\.5 and 1"):
         duplicates(ROWS, threshold=0.2)
+    with pytest.raises(ValueError, match=r"between 0\.5 and 1, not '0\.8'"):
+        duplicates(ROWS, threshold="0.8")  # type: ignore[arg-type]
 
 
 @settings(max_examples=30, deadline=None)

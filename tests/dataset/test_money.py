@@ -99,6 +99,11 @@ def test_a_small_tuned_model_may_replace_a_large_one():
     assert against.against == "gpt-4.1-2025-04-14"
 
 
+def test_how_much_is_saved_must_be_known():
+    with pytest.raises(TypeError, match=r"saved_tokens is None; give how many"):
+        break_even(TRAIN, "gpt-4.1-mini", None)
+
+
 def test_calls_of_the_base_cost_no_more_than_calls_of_the_tuned_model():
     for base in catalog.bases():
         if base.untuned:

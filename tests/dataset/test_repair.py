@@ -305,6 +305,14 @@ def test_the_original_is_never_written_over(tmp_path: Path):
 def test_unknown_codes_and_roles_are_named():
     with pytest.raises(ValueError, match=r"no fix is called 'magic'; .*safe"):
         repair(GOOD, fixes=["magic"])
+    with pytest.raises(
+        ValueError, match=r"a list: fixes=\['safe', 'duplicate_example'"
+    ):
+        repair(GOOD, fixes="safe, duplicate_example")
+    with pytest.raises(ValueError, match=r"Did you mean 'duplicate_example'\?"):
+        repair(GOOD, fixes="duplicate_exmple")
+    with pytest.raises(TypeError, match="answers say what your own roles mean"):
+        repair(GOOD, answers="assistant")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="'boss' is no role"):
         repair(GOOD, answers={"bot": "boss"})
 

@@ -153,6 +153,9 @@ def test_with_labels_rows_added_at_the_end_move_no_other_row(count: int):
         ({"sizes": (0.8, 0.3)}, "add up to 1"),
         ({"sizes": (1.0, 0.0)}, "positive"),
         ({"sizes": (1.0,)}, "two or three shares"),
+        ({"sizes": 0.8}, r"two or three shares, such as \(0.8, 0.2\), .* not 0.8"),
+        ({"sizes": "0.8"}, "two or three shares, .* not '0.8'"),
+        ({"sizes": (80, 20)}, r"add up to 1.*Did you mean 0\.8, 0\.2\?"),
     ],
 )
 def test_what_is_missing_or_wrong_is_named(arguments: dict[str, Any], words: str):

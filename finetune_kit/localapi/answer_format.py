@@ -42,19 +42,32 @@ def _misfit(wanted: dict[str, Any], text: str) -> str | None:
 
 
 def _first_fault(schema: dict[str, Any], said: Any) -> str | None:
-    """None also where the schema itself cannot be read: the service's checks of it are
-    made before."""
-    from jsonschema.exceptions import SchemaError, ValidationError
+    """None also where a reference of the schema leads nowhere."""
+    from jsonschema.exceptions import ValidationError
     from referencing.exceptions import Unresolvable
 
     try:
-        validator = _validator_class()
-        validator.check_schema(schema)
-        validator(schema, registry=_no_registry()).validate(said)
+        _validator_class()(schema, registry=_no_registry()).validate(said)
     except ValidationError as error:
         return f"{error.json_path}: {error.message[:_LONGEST]}"
-    except (SchemaError, Unresolvable, RecursionError):
+    except (Unresolvable, RecursionError):
         return None
+    return None
+
+
+def schema_fault(schema: dict[str, Any]) -> str | None:
+    """Why this is no JSON Schema, None where it is one."""
+    from jsonschema import FormatChecker
+    from jsonschema.exceptions import SchemaError
+
+    any_pattern = FormatChecker(())  # those of a schema are not Python's
+    try:
+        _validator_class().check_schema(schema, any_pattern)
+    except SchemaError as error:
+        where = error.json_path.replace("$", "schema", 1)
+        return f"{where}: {error.message[:_LONGEST]}"
+    except RecursionError:
+        return "it is nested too deep"
     return None
 
 

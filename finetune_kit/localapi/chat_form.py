@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from finetune_kit.localapi import job_rules, messages, tool_calls
+from finetune_kit.localapi import answer_format, job_rules, messages, tool_calls
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.requests import (
     array_length_in,
@@ -175,6 +175,8 @@ def _check_json_schema(wanted: dict[str, Any]) -> None:
         if kind != "object":
             raise _bad_schema(about, _no_object(kind), "response_format")
         _check_strict(schema, about, "response_format")
+    if fault := answer_format.schema_fault(schema):
+        raise _bad_schema(about, fault, "response_format")
 
 
 def _check_strict(

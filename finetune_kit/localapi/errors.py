@@ -88,7 +88,13 @@ def _where_keys_are(key_file: str | None) -> str:
 
 
 def unknown_url(method: str, path: str) -> ApiError:
-    return ApiError(404, f"Invalid URL ({method} {path})")
+    hint = ""
+    for wrong in ("/v1/fine-tuning/", "/v1/fine_tunes"):
+        if path.startswith(wrong):
+            right = path.replace("fine-tuning", "fine_tuning")
+            right = right.replace("fine_tunes", "fine-tunes")
+            hint = f". (HINT: Perhaps you meant {right}?)"
+    return ApiError(404, f"Invalid URL ({method} {path}){hint}")
 
 
 def wrong_method(method: str, path: str, allow: str) -> ApiError:

@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 from typing_extensions import TypedDict  # pydantic takes no other on 3.11
 
+from finetune_kit import catalog
 from finetune_kit.localapi import (
     budgets,
     files,
@@ -263,6 +264,9 @@ def _hyperparameters(document: dict[str, Any]) -> dict[str, Any]:
 def _tunable(kit: Kit, owner: str, name: str) -> Served:
     """One of the four bases, or the caller's model that was tuned from one here."""
     served = models.find(kit, owner, name)
+    base = catalog.base(served.base if served else name)
+    if base is not None and base.name.startswith("gpt-"):
+        raise ApiError(400, wording.NEW_API_ONLY.format(model=name), param="model")
     if served is None or served.base not in BASES:
         raise ApiError(
             400,

@@ -135,7 +135,8 @@ class _Bounded:
     def __init__(
         self, headers: Mapping[str, str], receive: Receive, *, is_known: bool
     ) -> None:
-        form = headers.get("content-type", "").startswith("multipart/form-data")
+        kind = headers.get("content-type", "").lower()
+        form = kind.startswith("multipart/form-data")
         self.limit = UPLOAD_LIMIT if form else JSON_LIMIT
         if not is_known:  # a key in a form
             self.limit = _FORM_OVERHEAD

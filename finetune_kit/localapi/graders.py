@@ -85,13 +85,13 @@ async def validate_grader(request: Request) -> JSONResponse:
         raise requests.unknown_parameter(
             "item" if "item" in document else "model_sample"
         )
-    await _checked(document | {"model_sample": ""})
+    await checked(document | {"model_sample": ""})
     return JSONResponse({"grader": document["grader"]})
 
 
 async def run_grader(request: Request) -> JSONResponse:
     """The reward for one sample, and what went wrong on the way to it."""
-    document = await _checked(await requests.json_object(request))
+    document = await checked(await requests.json_object(request))
     started = time.perf_counter()
     grade = await anyio.to_thread.run_sync(
         _grade, document["grader"], document["model_sample"], document.get("item", {})
@@ -124,7 +124,7 @@ class _Grade:
     parts: dict[str, float] = field(default_factory=dict)
 
 
-async def _checked(document: dict[str, Any]) -> dict[str, Any]:
+async def checked(document: dict[str, Any]) -> dict[str, Any]:
     """The request with a multi grader's graders by name; ApiError for a wrong one."""
     schema = await anyio.to_thread.run_sync(run_parameters)
     if (grader := document.get("grader")) is not None:

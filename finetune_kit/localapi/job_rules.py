@@ -28,8 +28,6 @@ def refuse_values(document: dict[str, Any]) -> None:
     for name in method:
         if name not in ("type", method["type"]):
             raise unknown_parameter(f"method.{name}")
-    if method["type"] == "reinforcement":
-        raise _no_reinforcement(document["model"])
 
 
 def refuse_metadata(metadata: dict[str, str]) -> None:
@@ -69,7 +67,7 @@ def _refuse_integrations(integrations: list[dict[str, Any]]) -> None:
             string_length_in(tag, f"{where}.tags[{number}]", 1, _MAX_TAG)
 
 
-def _no_reinforcement(model: str) -> ApiError:
+def no_reinforcement(model: str) -> ApiError:
     """As an account sees it that has no base for reinforcement (contract 7.2)."""
     return ApiError(
         400,

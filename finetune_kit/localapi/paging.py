@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from starlette.requests import Request
 
+from finetune_kit.localapi import keys
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.file_rules import not_one_of
 from finetune_kit.localapi.job_rules import refuse_metadata
@@ -47,6 +48,10 @@ def page(
     if after := request.query_params.get("after"):
         row = store.one(
             f"SELECT seq FROM {table} WHERE {where} AND id = ?", *values, after
+        ) or store.one(
+            "SELECT seq FROM gone WHERE owner = ? AND id = ?",
+            keys.owner(request),
+            after,
         )
         if row is None:
             raise ApiError(

@@ -178,6 +178,27 @@ CREATE TABLE responses (
     document TEXT NOT NULL             -- JSON: what was answered
 );
 """,
+    # Where in its list an item stood that is deleted: the next page begins behind it.
+    6: """
+CREATE TABLE gone (
+    id TEXT PRIMARY KEY,
+    owner TEXT NOT NULL,
+    seq INTEGER NOT NULL
+);
+"""
+    + "".join(
+        f"""
+CREATE TRIGGER place_of_{table} AFTER DELETE ON {table} BEGIN
+    INSERT OR REPLACE INTO gone VALUES (old.id, old.owner, old.seq);
+END;
+"""
+        for table in (
+            "files",
+            "stored_completions",
+            "webhook_endpoints",
+            "checkpoint_permissions",
+        )
+    ),
 }
 VERSION = max(_STEPS)
 TABLES = (
@@ -195,6 +216,7 @@ TABLES = (
     "checkpoint_permissions",
     "responses",
     "training_time",
+    "gone",  # last: the others leave their traces in it
 )
 
 

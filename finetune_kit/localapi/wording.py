@@ -21,6 +21,11 @@ VALIDATED = "Files validated, moving job to queued state"
 SUCCEEDED = "The job has successfully completed"
 PAUSED = "The job was paused"
 RESUMED = "The job was resumed, moving job to queued state"
+NEW_API_ONLY = (
+    "{model} can only be fine-tuned on the new fine-tuning API (/fine_tuning/jobs). "
+    "This API (/fine-tunes) is being deprecated. Please refer to our documentation for "
+    "more information: https://platform.openai.com/docs/api-reference/fine-tuning"
+)
 NO_INTEGRATIONS = (
     "The integrations of this job are noted, but not served: the local API sends "
     "nothing to Weights & Biases"

@@ -42,6 +42,14 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
     assert runs[0].p.flat.tobytes() != runs[2].p.flat.tobytes()
 
 
+@pytest.mark.parametrize("rate", [1e9, 1e25])
+def test_a_model_that_has_burst_is_no_model_of_full_accuracy(rate: float) -> None:
+    settings = Settings(2, batch_size=6, learning_rate=rate, seed=1)
+    p = Parameters.initial(SMALL, seed=0)
+    with pytest.raises(FloatingPointError, match="learning rate is far too high"):
+        list(Training(p, examples(), examples()[:5], settings))
+
+
 @pytest.mark.parametrize("stopped_at", [1, 6, 11])
 def test_a_saved_and_continued_run_equals_an_uninterrupted_one(
     tmp_path: Path, stopped_at: int

@@ -55,6 +55,10 @@ def test_a_wrong_key_is_shown_masked(call):
 def test_an_unknown_url_and_a_wrong_method_are_named(call):
     status, error, _ = call("GET", "/v1/foo")
     assert (status, error["message"]) == (404, "Invalid URL (GET /v1/foo)")
+    for path in ("/v1/fine-tuning/jobs", "/v1/fine_tunes"):
+        _, error, _ = call("GET", path)
+        right = path.translate(str.maketrans("-_", "_-"))
+        assert f"(HINT: Perhaps you meant {right}?)" in error["message"]
     status, error, headers = call("PUT", "/v1/files")
     assert (status, error["code"]) == (405, "method_not_supported")
     assert error["message"].startswith("Not allowed to PUT on /v1/files.")

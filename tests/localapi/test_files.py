@@ -4,6 +4,7 @@ import re
 import sys
 from pathlib import Path
 
+import httpx
 import openai
 import pytest
 
@@ -34,6 +35,31 @@ def test_files_are_listed_newest_first_and_page_by_page(client):
     assert page.has_more is True
     oldest_first = [file.id for file in client.files.list(order="asc")]
     assert oldest_first[-5:] == ids
+
+
+def test_a_list_goes_on_behind_what_was_deleted_meanwhile(client):
+    for number in range(5):
+        upload(client, name=f"gone{number}.jsonl")
+    for file in client.files.list(limit=2):
+        client.files.delete(file.id)
+    assert client.files.list().data == []
+    with pytest.raises(openai.BadRequestError, match="no item with the id"):
+        client.files.list(after="file-never")
+
+
+def test_a_large_form_may_spell_its_type_with_capitals(server, client):
+    head = '--x\r\nContent-Disposition: form-data; name="'
+    parts = f'{head}purpose"\r\n\r\nuser_data\r\n{head}file"; filename="a"\r\n\r\n'
+    reply = httpx.post(
+        f"{server.origin}/v1/files",
+        content=parts.encode() + b"a" * 9_000_000 + b"\r\n--x--\r\n",
+        headers={
+            "Content-Type": "Multipart/Form-Data; boundary=x",
+            "Authorization": f"Bearer {client.api_key}",
+        },
+        trust_env=False,
+    )
+    assert (reply.status_code, reply.json()["bytes"]) == (200, 9_000_000)
 
 
 def test_a_list_can_be_narrowed_to_a_purpose(client):

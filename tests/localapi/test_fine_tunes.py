@@ -152,6 +152,11 @@ def test_the_suffix_stands_in_the_name_and_two_models_never_share_one(api):
     assert names[0] != names[1]
 
 
+def test_a_chat_model_is_sent_to_the_new_api(api, file_id):
+    with pytest.raises(openai.BadRequestError, match=r"only .* new fine-tuning API"):
+        api.post(training_file=file_id, model="gpt-3.5-turbo-0613")
+
+
 def test_the_default_base_is_curie_and_a_tuned_model_can_be_tuned_on(api):
     first = api.tuned(n_epochs=1)
     assert first["model"] == "curie"
@@ -272,7 +277,8 @@ def test_a_deleted_training_file_is_still_named(api):
 @pytest.mark.parametrize(
     ("body", "param", "words"),
     [
-        ({"model": "gpt-4o-mini"}, "model", "must be one of ada, babbage, curie"),
+        ({"model": "gpt-4o-mini"}, "model", "only be fine-tuned on the new"),
+        ({"model": "cushman"}, "model", "must be one of ada, babbage, curie"),
         ({"model": "tinygpt"}, "model", "Invalid base model: tinygpt"),
         ({"n_epochs": 0}, "n_epochs", "below minimum"),
         ({"n_epochs": 2.5}, "n_epochs", "an integer"),

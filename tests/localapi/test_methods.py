@@ -143,6 +143,13 @@ def test_reinforcement_is_answered_as_to_an_account_without_a_base_for_it(client
         error = refused(client, method=method, model=model)
         assert (error.code, error.param) == ("model_not_available", "model")
         assert f"Model {model} is not available for fine-tuning" in error.message
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {}}}
+    parts = {"one": grader, "two": grader | {"name": "too"}}
+    sums = {"type": "multi", "name": "both", "graders": parts}
+    sums["calculate_output"] = "one + two"
+    for details in ({"grader": grader, "response_format": form}, {"grader": sums}):
+        of_the_guide = {"type": "reinforcement", "reinforcement": details}
+        assert refused(client, method=of_the_guide).code == "model_not_available"
     grader["operation"] = "equals"
     assert refused(client, method=method).code == "invalid_value"
 

@@ -99,22 +99,26 @@ class Training:
     def step(self) -> Metrics:
         """One batch forward, backward and update; what was measured on the way."""
         self.step_number += 1
-        learnt = self.objective.learn(self.next_examples(), self.g)
-        self.adam.step(self.g, self.learning_rate())
-        self.refuse_divergence(learnt["loss"])
-        at = {"step": self.step_number, "total_steps": self.total_steps}
-        metrics = at | _prefixed("train", learnt) | self.validate()
-        return cast(Metrics, metrics)
-
-    def refuse_divergence(self, loss: float) -> None:
-        """A model of NaN has no answers; the weights are looked at once an epoch."""
-        whole = not self.at_epoch_end or np.isfinite(self.p.flat.sum())
-        if not (math.isfinite(loss) and whole):
+        try:
+            with np.errstate(over="raise"):
+                metrics = self.learn() | self.validate()
+        except FloatingPointError:
             raise FloatingPointError(
                 f"At step {self.step_number} the loss is not a number any more: the "
                 "learning rate is far too high. Create the job again with a lower "
                 "learning_rate_multiplier, or with 'auto'."
-            )
+            ) from None
+        at = {"step": self.step_number, "total_steps": self.total_steps}
+        return cast(Metrics, at | metrics)
+
+    def learn(self) -> dict[str, float]:
+        learnt = self.objective.learn(self.next_examples(), self.g)
+        self.adam.step(self.g, self.learning_rate())
+        # A model of NaN has no answers; the weights are looked at once an epoch.
+        whole = not self.at_epoch_end or np.isfinite(self.p.flat.sum())
+        if not (math.isfinite(learnt["loss"]) and whole):
+            raise FloatingPointError
+        return _prefixed("train", learnt)
 
     def next_examples(self) -> list[Any]:
         """The batch of the current step; the order depends on seed and epoch alone."""

@@ -30,6 +30,12 @@ def strict_format(wanted):
 @pytest.mark.parametrize(
     ("params", "param", "code", "words"),
     [
+        (
+            strict_format(schema({"a": {"type": "strng"}})),
+            "response_format",
+            None,
+            "schema.properties.a.type",
+        ),
         ({"tools": []}, "tools", "empty_array", "empty array"),
         ({"tools": [tool()] * 129}, "tools", "array_above_max_length", "128"),
         (

@@ -2,6 +2,7 @@
 
 import json
 
+import openai
 import pytest
 from pydantic import BaseModel
 
@@ -103,7 +104,6 @@ def test_an_answer_that_is_cut_is_left_as_it_is(client):
     [
         {"$ref": "http://127.0.0.1:9/schema.json"},
         {"$ref": "#"},
-        {"type": "no-such-type"},
         {"type": "string", "pattern": "(a+)+$"},
         {"type": "string", "pattern": "("},
     ],
@@ -111,6 +111,19 @@ def test_an_answer_that_is_cut_is_left_as_it_is(client):
 def test_a_schema_that_leads_nowhere_or_takes_for_ever_does_no_harm(client, schema):
     text = json.dumps("a" * 40 + "b")
     assert said(client, text, schema).content == text
+
+
+@pytest.mark.parametrize(
+    ("schema", "said_of_it"),
+    [
+        ({"type": "objekt"}, "schema.type: 'objekt' is not valid"),
+        ({"properties": {"a": 5}}, "schema.properties.a: 5 is not of type"),
+    ],
+)
+def test_a_schema_that_is_none_is_refused(client, schema, said_of_it):
+    with pytest.raises(openai.BadRequestError, match="Invalid schema for") as refused:
+        said(client, "{}", schema)
+    assert said_of_it in refused.value.message
 
 
 def test_a_stream_without_a_form_is_not_held_back(client):

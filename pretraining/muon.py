@@ -1,8 +1,7 @@
 """Muon (Jordan et al. 2024): momentum, made orthogonal, for the matrices of the blocks.
 
 A small model from nothing gets over its first plateau several times sooner than with
-Adam alone. Gradients that Muon has used are set to zero, so that Adam leaves those
-weights alone.
+Adam alone. Its gradients are set to zero, so that Adam leaves those weights alone.
 """
 
 import numpy as np
@@ -16,12 +15,16 @@ ITERATIONS = 5
 
 
 class Muon:
-    """The optimiser's momentum, one array a matrix of the blocks."""
+    """The optimiser's momentum, one array a matrix of the blocks.
 
-    def __init__(self, p: Parameters) -> None:
+    Of `processes` that share the weights, each has its own matrices: those of `rank`.
+    """
+
+    def __init__(self, p: Parameters, rank: int = 0, processes: int = 1) -> None:
         self.p = p
-        names = [n for n, v in p.views.items() if v.ndim > 1 and n != "wte"]
-        self.momentum = {name: np.zeros_like(p[name]) for name in names}
+        self.names = [n for n, v in p.views.items() if v.ndim > 1 and n != "wte"]
+        mine = self.names[rank::processes]
+        self.momentum = {name: np.zeros_like(p[name]) for name in mine}
 
     def step(self, g: Parameters, learning_rate: float) -> None:
         for name, momentum in self.momentum.items():
@@ -34,6 +37,7 @@ class Muon:
                 rows, columns = ahead[part].shape
                 scale = learning_rate * max(1.0, columns / rows) ** 0.5
                 self.p[name][part] -= np.float32(scale) * orthogonal(ahead[part])
+        for name in self.names:
             g[name][...] = 0.0
 
 

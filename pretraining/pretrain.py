@@ -3,8 +3,8 @@
     python -m pretraining.pretrain tasks --processes 2 --out W.npz
 
 Data-parallel over processes: each takes conversations of the step until none is left
-and sums their gradients in shared memory; the first one updates the weights. They are
-written every 500 steps, so an interrupted run leaves a usable model. Set
+and sums their gradients in shared memory; then each updates some of the matrices. The
+weights are written every 500 steps, so an interrupted run leaves a usable model. Set
 OPENBLAS_NUM_THREADS=1, so that the processes do not fight over the cores.
 """
 
@@ -12,7 +12,7 @@ import argparse
 import multiprocessing as mp
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from random import Random
@@ -55,6 +55,11 @@ class Plan:
     start: Path | None = None  # weights to go on from, else a new model
     skip: int = 0  # conversations of the corpus's first stage that each process skips
     peak: float = 1.0  # share of the rates above, lower for going on
+    layers: int = 4
+
+    @property
+    def config(self) -> Config:
+        return replace(CONFIG[self.mix], n_layer=self.layers)
 
 
 def examples(tokenizer: Tokenizer, plan: Plan, seed: int) -> Iterator[Example]:
@@ -129,52 +134,85 @@ def take(left: Any) -> bool:
         return bool(left.value >= 0)
 
 
-def work(rank: int, plan: Plan, theta: Any, share: Share, left: Any, gate: Any) -> None:
-    """One process: a share of the gradient, wait, let the first update, wait."""
-    p = Parameters(CONFIG[plan.mix], np.frombuffer(theta, np.float32))
+class Team:
+    """What the processes of a run have in common: weights, gradients, where to wait."""
+
+    def __init__(self, plan: Plan, start: Array) -> None:
+        context = mp.get_context("spawn")
+        self.plan, self.theta = plan, context.RawArray("f", start)
+        self.shares = [Share(start.size) for _ in range(plan.processes)]
+        self.left = context.Value("i", plan.batch // MICRO)
+        self.gate = context.Barrier(plan.processes)
+
+    def parameters(self) -> Parameters:
+        return Parameters(self.plan.config, np.frombuffer(self.theta, np.float32))
+
+    def gradient(self, g: Parameters) -> float:
+        """Write the mean gradient of the step into g; gives the mean loss."""
+        weight = sum(share.weight.value for share in self.shares)
+        np.sum([share.gradient for share in self.shares], axis=0, out=g.flat)
+        g.flat /= np.float32(weight)
+        return float(sum(share.loss.value for share in self.shares)) / weight
+
+
+def work(rank: int, team: Team) -> Iterator[float]:
+    """Every step's loss. Each process takes part in the gradient and has matrices of
+    its own to update; the first one updates the rest when they are done."""
+    plan, p = team.plan, team.parameters()
     g, parts = p.like(), micro_batches(plan, rank)
-    for _ in range(plan.steps):
-        share.compute(p, g, parts, left)
-        gate.wait()
-        gate.wait()
+    muon, optimiser = Muon(p, rank, plan.processes), Adam(p)
+    for step in range(1, plan.steps + 1):
+        share_of_peak = schedule(step, plan.steps, plan.peak, plan.warmup, 0.02)
+        team.shares[rank].compute(p, g, parts, team.left)
+        team.gate.wait()
+        loss = team.gradient(g)
+        muon.step(g, plan.muon_rate * share_of_peak)
+        team.gate.wait()
+        if rank == 0:
+            team.left.value = plan.batch // MICRO
+            optimiser.step(g, plan.learning_rate * share_of_peak)
+            shrink(p, np.float32(1 - plan.learning_rate * share_of_peak * plan.decay))
+        team.gate.wait()
+        yield loss
+
+
+def help_out(rank: int, team: Team) -> None:
+    for _ in work(rank, team):
+        pass
 
 
 def pretrain(plan: Plan, out: Path) -> None:
-    context, config = mp.get_context("spawn"), CONFIG[plan.mix]
-    first = load_weights(plan.start) if plan.start else None
-    start = (first or Parameters.initial(config, plan.seed)).flat
-    theta = context.RawArray("f", start.size)
-    shares = [Share(start.size) for _ in range(plan.processes)]
-    left = context.Value("i", plan.batch // MICRO)
-    gate = context.Barrier(plan.processes)
-    p = Parameters(config, np.frombuffer(theta, np.float32))
-    p.flat[:] = start
+    if plan.start:
+        start = deepened(load_weights(plan.start), plan.config)
+    else:
+        start = Parameters.initial(plan.config, plan.seed)
+    team, context = Team(plan, start.flat), mp.get_context("spawn")
     for rank in range(1, plan.processes):
-        arguments = (rank, plan, theta, shares[rank], left, gate)
-        context.Process(target=work, args=arguments, daemon=True).start()
-    optimiser, muon, g = Adam(p), Muon(p), p.like()
-    parts = micro_batches(plan, 0)
+        context.Process(target=help_out, args=(rank, team), daemon=True).start()
     started, mean = time.monotonic(), 0.0
-    for step in range(1, plan.steps + 1):
-        shares[0].compute(p, g, parts, left)
-        gate.wait()
-        weight = sum(share.weight.value for share in shares)
-        np.sum([share.gradient for share in shares], axis=0, out=g.flat)
-        g.flat /= np.float32(weight)
-        share_of_peak = schedule(step, plan.steps, plan.peak, plan.warmup, 0.02)
-        muon.step(g, plan.muon_rate * share_of_peak)
-        optimiser.step(g, plan.learning_rate * share_of_peak)
-        shrink(p, np.float32(1 - plan.learning_rate * share_of_peak * plan.decay))
-        mean = 0.98 * mean + 0.02 * sum(s.loss.value for s in shares) / weight
-        left.value = plan.batch // MICRO
-        gate.wait()
+    for step, loss in enumerate(work(0, team), 1):
+        mean = 0.98 * mean + 0.02 * loss
         if step % 50 == 0:
             spent = time.monotonic() - started
             to_go = spent / step * (plan.steps - step) / 60
-            loss = mean / (1 - 0.98**step)
-            print(f"step {step} loss {loss:.3f}, {to_go:.0f} minutes to go", flush=True)
+            told = mean / (1 - 0.98**step)
+            print(f"step {step} loss {told:.3f}, {to_go:.0f} minutes to go", flush=True)
         if step % 500 == 0 or step == plan.steps:
-            save(p, out, half=True)
+            save(team.parameters(), out, half=True)
+
+
+def deepened(p: Parameters, config: Config) -> Parameters:
+    """The same model with more blocks: each new one is a copy of the block before it
+    that adds nothing yet (Chen et al. 2016, Net2DeeperNet)."""
+    q, of_block = Parameters(config), -1
+    for name in ("wte", "norm"):
+        q[name][...] = p[name]
+    for i in range(config.n_layer):
+        before, of_block = of_block, i * p.config.n_layer // config.n_layer
+        for part in ("norm1", "wqkv", "wo", "norm2", "w1", "w2"):
+            copied = of_block == before and part in ("wo", "w2")
+            q[f"{i}.{part}"][...] = 0.0 if copied else p[f"{of_block}.{part}"]
+    return q
 
 
 def shrink(p: Parameters, factor: np.float32) -> None:
@@ -195,6 +233,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--peak", type=float, default=1.0)
+    parser.add_argument("--layers", type=int, default=4, help="blocks of the model")
     arguments = parser.parse_args()
     plan = Plan(
         arguments.mix,
@@ -205,6 +244,7 @@ def main() -> None:
         start=arguments.start,
         skip=arguments.skip,
         peak=arguments.peak,
+        layers=arguments.layers,
     )
     pretrain(plan, arguments.out)
 

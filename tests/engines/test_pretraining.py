@@ -1,18 +1,24 @@
 """The pre-training corpus and loop: seeded, whole, and it learns."""
 
 import json
+import os
 import random
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from finetune_kit.engines.tinygpt.chat import message_text
+from finetune_kit.engines.tinygpt.model import Config, Parameters, all_logits
+from finetune_kit.engines.tinygpt.weights import TASKS, load, shipped
 from pretraining.conversation import Conversation, Mint
 from pretraining.corpus import MIXES, Corpus
+from pretraining.pretrain import deepened
 from pretraining.skills import Skills
 
 
@@ -23,14 +29,15 @@ def corpus() -> list[Conversation]:
     return [each for stream in streams for each in islice(stream, 2000)]
 
 
-def pretrain(out: Path, steps: int) -> list[float]:
+def pretrain(out: Path, steps: int, *more: str) -> list[float]:
     """The losses that a short run prints."""
-    command = [sys.executable, "-m", "pretraining.pretrain", "tasks"]
+    command = [sys.executable, "-m", "pretraining.pretrain", "tasks", *more]
     run = subprocess.run(
         [*command, "--out", str(out), "--steps", str(steps), "--batch", "8"],
         capture_output=True, text=True, encoding="utf-8", check=True,
+        env=os.environ | {"OPENBLAS_NUM_THREADS": "1"},
     )  # fmt: skip
-    return [float(loss) for loss in re.findall(r"loss (\S+)", run.stdout)]
+    return [float(loss) for loss in re.findall(r"loss ([\d.]+)", run.stdout)]
 
 
 @pytest.mark.parametrize("mix", MIXES)
@@ -85,11 +92,29 @@ def test_a_coined_name_can_only_be_copied() -> None:
     assert all(3 <= len(name) <= 13 for name in names)
 
 
+def test_a_deeper_model_begins_as_the_one_that_it_was_made_of() -> None:
+    p = Parameters.initial(Config(n_layer=2, n_head=2, n_embd=32), seed=7)
+    deeper = deepened(p, replace(p.config, n_layer=5))
+    tokens = np.arange(40).reshape(2, 20)
+    np.testing.assert_array_equal(all_logits(deeper, tokens), all_logits(p, tokens))
+    assert np.abs(deeper["1.w1"]).max() > 0  # the new block can learn
+
+
 @pytest.mark.slow
-def test_a_short_run_learns_and_writes_weights(tmp_path: Path) -> None:
-    losses = pretrain(tmp_path / "weights.npz", steps=200)
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_short_run_learns_and_writes_weights(tmp_path: Path, processes: str) -> None:
+    losses = pretrain(tmp_path / "weights.npz", 200, "--processes", processes)
     assert losses[-1] < losses[0] - 1
     assert (tmp_path / "weights.npz").stat().st_size > 1_000_000
+
+
+@pytest.mark.slow
+def test_a_run_goes_on_from_weights_with_more_blocks(tmp_path: Path) -> None:
+    start, out = shipped(TASKS), tmp_path / "weights.npz"
+    n_layer = load(start).config.n_layer + 2
+    losses = pretrain(out, 50, "--start", str(start), "--layers", str(n_layer))
+    assert losses[-1] < 2  # a model from nothing is above 5 then
+    assert load(out).config.n_layer == n_layer
 
 
 @pytest.mark.slow

@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock, Timeout
 
 import finetune_kit
+from finetune_kit import disk
 from finetune_kit.workspace import home, locked
 
 START_SECONDS = 30.0
@@ -182,6 +183,7 @@ def _start(arguments: tuple[str, ...]) -> Server:
     folder.mkdir(exist_ok=True)
     command = [sys.executable, "-m", "finetune_kit.localapi", "--home", str(home())]
     log = folder / "server.log"
+    before = log.stat().st_size if log.exists() else 0
     with log.open("ab") as output:
         process = subprocess.Popen(
             [*command, *arguments],
@@ -196,9 +198,15 @@ def _start(arguments: tuple[str, ...]) -> Server:
     if server := find():
         process.returncode = 0  # it outlives us: do not warn that it still runs
         return server
+    if not disk.has_room(folder):
+        raise ServerError(
+            f"The local API did not start: the disk of {home()} is full. Make room "
+            "there, or set FINETUNE_KIT_HOME to a folder with room; then run this "
+            "again. What was made before stays."
+        )
     raise ServerError(
         "The local API did not start.\n"
-        f"Its log, {log}, ends with:\n{_tail(log)}\n"
+        f"Its log, {log}, ends with:\n{_tail(log, before)}\n"
         "Try `finetune-kit doctor`; it says what is missing."
     )
 
@@ -235,8 +243,9 @@ def _wait(happened: Callable[[], Any], seconds: float) -> bool:
     return True
 
 
-def _tail(log: Path, lines: int = 8) -> str:
+def _tail(log: Path, before: int, lines: int = 8) -> str:
+    """The last lines behind the first ``before`` bytes, which are of earlier days."""
     with suppress(OSError):
-        text = log.read_text(encoding="utf-8", errors="replace")
-        return os.linesep.join(text.splitlines()[-lines:])
+        added = log.read_bytes()[before:].decode("utf-8", errors="replace")
+        return os.linesep.join(added.splitlines()[-lines:])
     return "(no log)"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import openai
 import pytest
 
-from finetune_kit import connect, local_server
+from finetune_kit import connect, disk, local_server
 from finetune_kit.connect import banner, environment, find_target
 from tests.learner import ROOT, fresh_home
 
@@ -117,6 +117,25 @@ def test_a_server_that_does_not_start_says_why(monkeypatch, tmp_path):
     with pytest.raises(
         local_server.ServerError, match=r"server\.log, ends with(.|\n)*--"
     ):
+        local_server.running("--no-such-option")
+
+
+def test_a_server_that_does_not_start_shows_no_lines_of_earlier_days(
+    monkeypatch, tmp_path
+):
+    monkeypatch.setenv("FINETUNE_KIT_HOME", str(tmp_path / "ws"))
+    (tmp_path / "ws/server").mkdir(parents=True)
+    (tmp_path / "ws/server/server.log").write_text("Traceback of yesterday\n")
+    with pytest.raises(local_server.ServerError) as said:
+        local_server.running("--no-such-option")
+    assert "no-such-option" in str(said.value)
+    assert "yesterday" not in str(said.value)
+
+
+def test_a_server_that_finds_no_room_says_so(monkeypatch, tmp_path):
+    monkeypatch.setenv("FINETUNE_KIT_HOME", str(tmp_path / "ws"))
+    monkeypatch.setattr(disk, "LEAST_ROOM", 2**70)
+    with pytest.raises(local_server.ServerError, match=r"disk of .*ws is full"):
         local_server.running("--no-such-option")
 
 

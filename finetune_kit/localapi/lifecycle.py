@@ -14,6 +14,7 @@ import time
 from sqlite3 import Row
 from typing import Any
 
+from finetune_kit import disk
 from finetune_kit.engines import contract
 from finetune_kit.localapi import (
     budgets,
@@ -129,7 +130,8 @@ class Lifecycle(Rounds):
         except OvertakenError:
             pass
         except Exception as error:
-            if storage.refusal(error):  # the job waits until there is room again
+            # It waits until there is room again, or its folder is where it was.
+            if storage.refusal(error) or not self._kit.home.database.exists():
                 raise
             log.exception("job %s cannot go on", job["id"])
             self._fail(
@@ -242,7 +244,6 @@ class Lifecycle(Rounds):
         return held
 
     def _start(self, job: Row) -> None:
-        folder = self._kit.home.job(job["id"])
         if not orders.keep_base(job, self._kit):
             self._fail(
                 job, "model_not_available", wording.base_gone(job["model"]), "model"
@@ -251,9 +252,10 @@ class Lifecycle(Rounds):
         if why := budgets.why_spent(self._kit, job["owner"]):
             self._fail(job, "insufficient_quota", why, None)
             return
-        examples = (validation.findings(folder) or {})["examples"]
+        findings = validation.findings(self._kit.home.job(job["id"]))
+        examples = (findings or {})["examples"]
         resolved = orders.resolved(job, examples)
-        write_json(folder / contract.SPEC, orders.spec(job, self._kit, resolved))
+        self._write_spec(job, resolved)
         self._stints.pop(job["id"], None)
         with story(self._kit, job["id"], "queued") as told:
             told.set(status="running", starts=1, hyperparameters=json.dumps(resolved))
@@ -261,6 +263,10 @@ class Lifecycle(Rounds):
         lines = self._new_lines(job)
         if not (lines and lines[-1]["type"] in ("done", "error")):
             self._kit.runner.submit(job["id"])
+
+    def _write_spec(self, job: Row, resolved: dict[str, Any]) -> None:
+        spec = orders.spec(job, self._kit, resolved)
+        write_json(self._kit.home.job(job["id"]) / contract.SPEC, spec)
 
     def _follow(self, job: Row) -> None:
         lines = self._new_lines(job)
@@ -348,7 +354,9 @@ class Lifecycle(Rounds):
         return told.time + math.ceil(remaining * per_step)
 
     def _start_again(self, job: Row) -> None:
-        """Its worker is gone without a last word: killed, or out of memory."""
+        """Its worker is gone without a last word: killed, out of memory, or of room."""
+        if not disk.has_room(self._kit.home.root):
+            return
         if job["starts"] >= _MAX_STARTS:
             self._fail(
                 job,
@@ -361,6 +369,7 @@ class Lifecycle(Rounds):
             return
         with story(self._kit, job["id"], "running") as told:
             told.set(starts=job["starts"] + 1)
+        self._write_spec(job, json.loads(job["hyperparameters"]))  # if it has moved
         self._kit.runner.submit(job["id"])
 
     def _fail(self, job: Row, code: str, message: str, param: str | None) -> None:

@@ -37,6 +37,7 @@ from finetune_kit.localapi.store import Store
 
 IDLE_LIMIT = 8 * 3600  # seconds without a request and without a job
 _IDLE_INTERVAL = 60  # seconds between two looks
+_MOVED_INTERVAL = 1
 # Seconds that a server before this one may take to end: 2 each for requests under way,
 # answers and webhooks, and some more on a busy computer.
 _HANDING_OVER = 10.0
@@ -177,12 +178,14 @@ async def _serve(kit: Kit, listening: socket.socket) -> None:
         server.should_exit = True
 
     app.state.stop = stop
+    served = kit.home.database.stat()
     # uvicorn raises the signal again after its shutdown; clean up then as well.
     signal.signal(signal.SIGTERM, _exit)
     _announce(kit, listening)
     tasks = [
         asyncio.create_task(_stop_when_idle(app)),
         asyncio.create_task(_remove_expired(kit)),
+        asyncio.create_task(_end_when_moved(kit, served)),
     ]
     await server.serve(sockets=[listening])
     for task in tasks:
@@ -207,6 +210,21 @@ async def _stop_when_idle(app: Starlette) -> None:
         if time.monotonic() - kit.latest_request > IDLE_LIMIT:
             log.info("nothing to do for %s h: stopping", IDLE_LIMIT // 3600)
             app.state.stop()
+
+
+async def _end_when_moved(kit: Kit, served: os.stat_result) -> None:
+    """Without a workspace there is nothing to serve: it was moved or deleted.
+
+    At once, as when killed: another server's files may lie in the old place by now.
+    """
+    while True:
+        await asyncio.sleep(_MOVED_INTERVAL)
+        try:
+            there = os.path.samestat(kit.home.database.stat(), served)
+        except FileNotFoundError:
+            there = False
+        if not there:
+            os._exit(0)
 
 
 def _announce(kit: Kit, listening: socket.socket) -> None:

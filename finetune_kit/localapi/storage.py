@@ -4,19 +4,18 @@ Such a fault is not the request's, and not a bug: it has a status, a reason and 
 out. What was acknowledged before stays as it is.
 """
 
-import errno
 import sqlite3
 
+from finetune_kit.disk import FULL
 from finetune_kit.localapi.errors import ApiError
 
-_FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
 _UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
 
 
 def refusal(error: BaseException) -> ApiError | None:
     """The answer to a request that met `error`; None for a fault of another kind."""
-    if isinstance(error, OSError) and error.errno in _FULL:
+    if isinstance(error, OSError) and error.errno in FULL:
         return _full()
     # The low byte is the kind, the rest a detail of it.
     kind = getattr(error, "sqlite_errorcode", 0) & 0xFF

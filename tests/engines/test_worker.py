@@ -223,3 +223,32 @@ def test_a_carriage_return_between_tokens_of_json_is_white_space(tmp_path):
     (folder / "train.jsonl").write_bytes(data)
     assert start(folder).wait(60) == 0
     assert events(folder)[-1]["type"] == "done"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
+def test_without_room_for_a_checkpoint_it_ends_without_a_last_word_and_goes_on_later(
+    tmp_path: Path,
+) -> None:
+    import resource
+
+    folder = make_job(tmp_path, pace_seconds_per_step=0.2)
+    worker = start(folder)
+    wait_for_step(folder, 1)
+    limits = (2**20, resource.RLIM_INFINITY)  # the weights have 2.4 MB
+    resource.prlimit(worker.pid, resource.RLIMIT_FSIZE, limits)
+    assert worker.wait(180) == 1
+    assert {event["type"] for event in events(folder)} == {"metrics"}
+    assert start(folder).wait(180) == 0
+    assert steps(folder) == list(range(1, 25))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there folders in use stay")
+def test_a_folder_that_was_moved_is_not_made_again(tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    folder = make_job(tmp_path / "here", pace_seconds_per_step=0.2)
+    worker = start(folder)
+    wait_for_step(folder, 1)
+    there = folder.rename(tmp_path / "there")
+    assert worker.wait(180) == 1
+    assert not folder.exists()
+    assert {event["type"] for event in events(there)} == {"metrics"}

@@ -4,7 +4,9 @@ import contextlib
 import json
 import os
 import random
+import shutil
 import signal
+import sys
 import time
 
 import pytest
@@ -195,3 +197,27 @@ def test_with_the_real_engine_the_model_answers_after_the_kill(tmp_path):
             temperature=0,
         )
         assert answer.choices[0].message.content.strip()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there folders in use stay")
+def test_where_the_workspace_is_moved_to_the_job_goes_on(tmp_path):
+    server = RunningServer(tmp_path / "here", fake=True).start()
+    client = server.client()
+    parameters = {"n_epochs": 3, "learning_rate_multiplier": 0.1}
+    job = client.fine_tuning.jobs.create(
+        model="tinygpt", training_file=upload(client), hyperparameters=parameters
+    )
+    until_steps(server, job.id, 4)
+    server.home.rename(tmp_path / "there")
+    assert server.process.wait(60) == 0  # by itself
+    assert not server.home.exists()
+    with RunningServer(tmp_path / "there", fake=True) as again:
+        assert_complete(again, again.finished(job.id), steps=36)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there folders in use stay")
+def test_a_server_whose_workspace_is_deleted_ends_and_makes_nothing_there(tmp_path):
+    server = RunningServer(tmp_path / "here", fake=True).start()
+    shutil.rmtree(server.home)
+    assert server.process.wait(60) == 0
+    assert not server.home.exists()

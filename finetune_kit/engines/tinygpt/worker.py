@@ -17,6 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from finetune_kit import disk
 from finetune_kit.engines import contract
 from finetune_kit.engines.tinygpt import tokenizer, weights
 from finetune_kit.engines.tinygpt.chat import encode_example
@@ -58,7 +59,7 @@ class EventLog:
         data = self.path.read_bytes()
         whole = data[: data.rfind(b"\n") + 1]
         if len(whole) < len(data):
-            self.path.write_bytes(whole)
+            os.truncate(self.path, len(whole))
         for line in whole.splitlines():
             event = json.loads(line)
             self.seq = event["seq"]
@@ -215,7 +216,8 @@ class Job:
         if not target.exists():
             partial = target.with_name(f"partial-{metrics['step']}")
             shutil.rmtree(partial, ignore_errors=True)
-            partial.mkdir(parents=True)
+            target.parent.mkdir(exist_ok=True)  # not the job's: it may have moved
+            partial.mkdir()
             weights.save(training.p, partial / contract.WEIGHTS)
             training.save_state(partial)
             partial.rename(target)
@@ -253,6 +255,8 @@ def main(folder: Path) -> int:
     except StoppedError:
         return 0
     except (ValueError, KeyError, TypeError, OSError, FloatingPointError) as error:
+        if getattr(error, "errno", None) in disk.FULL or not folder.exists():
+            raise  # without a last word: it is started again when there is room
         job.log.write("error", code="training_error", message=str(error))
         return 1
     return 0

@@ -1,0 +1,16 @@
+"""Room on the disk, as learners, server and workers look at it."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from pathlib import Path
+
+LEAST_ROOM = 32 * 2**20  # bytes: two checkpoints of a worker
+FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
+UNWRITABLE = {*FULL, errno.EROFS}
+
+
+def has_room(folder: Path) -> bool:
+    """Whether the disk of ``folder`` has room for work to go on."""
+    return shutil.disk_usage(folder).free >= LEAST_ROOM

@@ -7,11 +7,11 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
-from finetune_kit import local_server
+from finetune_kit import disk, local_server, workspace
 from finetune_kit.connect import is_near
 from finetune_kit.display.cards import in_notebook
 from finetune_kit.jobs.job_ids import id_of
-from finetune_kit.jobs.progress import Progress, card, line
+from finetune_kit.jobs.progress import NO_ROOM, Progress, card, line
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -61,6 +61,7 @@ class _Watch:
         self.progress = Progress(self._reach(self._job))
 
     def look(self) -> Progress:
+        self.progress.no_room = self.local and not disk.has_room(workspace.home())
         # the job first: when it has ended, its last event is there as well
         self.progress.job = self._reach(self._job)
         self.progress.add(self._reach(self._new_events))
@@ -74,8 +75,20 @@ class _Watch:
         except APIConnectionError:
             if not self.local:
                 raise
-            local_server.running()  # it was killed: the port stays, the job went on
+            self._start_server()
             return call()
+
+    def _start_server(self) -> None:
+        """It was killed: the job went on, and its port stays if it can."""
+        server = local_server.running()
+        if not local_server.listens_at(str(self.client.base_url)):
+            raise local_server.ServerError(
+                f"The local API was started anew, at {server.base_url}: its port was "
+                f"taken, or the workspace {server.folder.parent} was moved or deleted. "
+                "Run the cell with kit.connect() again, then this one. A job that is "
+                "not found then went with the workspace: move it back, or run the "
+                "notebook from its first cell."
+            )
 
     def _job(self) -> FineTuningJob:
         return self.client.fine_tuning.jobs.retrieve(self.id)
@@ -99,6 +112,9 @@ class _Lines:
         self.told = _told.setdefault(id_, set())
 
     def update(self, progress: Progress) -> None:
+        if progress.no_room and NO_ROOM not in self.told:
+            self.told.add(NO_ROOM)
+            print(NO_ROOM, flush=True)
         for event in progress.log:
             if event.id not in self.told:
                 self.told.add(event.id)

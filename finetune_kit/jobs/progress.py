@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from finetune_kit.disk import LEAST_ROOM
 from finetune_kit.display.cards import TONES, Card
 
 if TYPE_CHECKING:
@@ -25,6 +26,10 @@ WHAT_TO_DO = {
     "validation_file": "Run `check(path)` on the validation file: it names each fault "
     "with its line and the repair. Then upload it again and create a new job.",
 }
+NO_ROOM = (
+    f"Less than {LEAST_ROOM >> 20} MB are left on the workspace's disk, so the job may "
+    "have to wait. Make room, and it goes on by itself."
+)
 ELSE_TO_DO = (
     "Read the events above, change what they name, and create the job again. "
     "`finetune-kit doctor` tells whether this computer is in order."
@@ -38,6 +43,7 @@ class Progress:
     job: FineTuningJob
     events: list[FineTuningJobEvent] = field(default_factory=list)
     interrupted: bool = False
+    no_room: bool = False  # on this computer's disk
     last: dict[str, Any] = field(default_factory=dict)  # newest value of each metric
 
     def add(self, events: list[FineTuningJobEvent]) -> None:
@@ -107,6 +113,8 @@ def _advice(progress: Progress) -> list[str]:
             f'`follow(client, "{job.id}")`, and it continues from here; in a '
             f"terminal, `finetune-kit jobs follow {job.id}`."
         ]
+    if progress.no_room and not job.finished_at:
+        return [NO_ROOM]
     if job.status == "failed" and job.error:
         do = WHAT_TO_DO.get(job.error.param or "", ELSE_TO_DO)
         return [f"Why: {job.error.message} (`{job.error.code}`)", f"What to do: {do}"]

@@ -2,14 +2,17 @@
 
 import os
 import signal
+import socket
 import sys
+import threading
 import time
+from contextlib import contextmanager, suppress
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from finetune_kit import connect, follow, local_server
+from finetune_kit import connect, disk, follow, local_server
 from finetune_kit.jobs import follow as follow_module
 from tests.learner import ROOT, chat_file, faulty_file, fresh_home
 
@@ -116,6 +119,43 @@ def test_a_killed_server_is_started_again_and_the_job_ends(client, tmp_path, cap
     assert follow(client, job).status == "succeeded"
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == len(set(lines))
+
+
+@contextmanager
+def hanging_up(port):
+    """Another program at this port, which ends each connection at once."""
+    with socket.create_server(("127.0.0.1", port)) as other:
+
+        def answer():
+            with suppress(OSError):
+                while True:
+                    other.accept()[0].close()
+
+        threading.Thread(target=answer, daemon=True).start()
+        yield
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no SIGKILL")
+def test_a_server_that_comes_back_at_another_port_says_how_to_go_on(tmp_path):
+    with fresh_home(tmp_path / "ws"):
+        client = connect()
+        job = job_of(client, chat_file(tmp_path / "f.jsonl", 60), n_epochs=5)
+        server = local_server.find()
+        os.kill(server.pid, signal.SIGKILL)
+        while local_server.find():
+            time.sleep(0.02)
+        moved = pytest.raises(local_server.ServerError, match=r"kit\.connect\(\)")
+        with hanging_up(server.port), moved:
+            follow(client, job)
+        assert follow(connect(), job).status == "succeeded"
+
+
+def test_too_little_room_on_the_disk_is_told_once(
+    client, tmp_path, capsys, monkeypatch
+):
+    monkeypatch.setattr(disk, "LEAST_ROOM", 2**70)
+    follow(client, job_of(client, chat_file(tmp_path / "g.jsonl", 10)))
+    assert capsys.readouterr().out.count("left on the workspace's disk") == 1
 
 
 LIVE = """

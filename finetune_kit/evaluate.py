@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from finetune_kit.dataset.read import refuse_count
 from finetune_kit.dataset.rules import did_you_mean
 from finetune_kit.display.tables import Table
+from finetune_kit.jobs.results import NotFinishedError
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -94,6 +95,11 @@ def replies(
     tools: Iterable[ChatCompletionToolUnionParam] | None = None,
 ) -> list[ChatCompletionMessage]:
     """As ``ask``, but whole messages: with ``tools`` they may hold calls."""
+    if model is None:
+        raise NotFinishedError(
+            "There is no model to ask: its name is None. A job has one when it has "
+            "succeeded. Wait with job = follow(client, job), then run this cell again."
+        )
     before: list[ChatCompletionMessageParam] = []
     if system:
         before.append({"role": "system", "content": system})

@@ -20,6 +20,7 @@ from finetune_kit.evaluate import (
     wilson,
 )
 from finetune_kit.graders import tool_graders
+from finetune_kit.jobs.results import NotFinishedError
 from tests.learner import PROVERBS, FakeClient, fresh_home
 
 TOOLS = json.loads(
@@ -275,3 +276,8 @@ def test_replies_are_whole_messages_in_the_order_of_the_questions(client):
     assert [message.role for message in messages] == ["assistant"] * 2
     again = replies(client, "tinygpt", asked[1:], tools=TOOLS)
     assert again[0].content == messages[1].content
+
+
+def test_a_model_that_is_not_made_yet_is_told_with_how_to_wait():
+    with pytest.raises(NotFinishedError, match=r"follow\(client, job\)"):
+        side_by_side(FakeClient(), {"tuned": None}, ["Who?"])

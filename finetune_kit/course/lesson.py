@@ -16,6 +16,7 @@ import finetune_kit
 from finetune_kit import workspace
 from finetune_kit.course import alone, mistakes
 from finetune_kit.display.cards import Card, show
+from finetune_kit.jobs.results import NotFinishedError
 
 if TYPE_CHECKING:
     from openai import OpenAI
@@ -157,7 +158,10 @@ class Lesson:
                     **settings,
                 )
                 done.keep(job)
-            return finetune_kit.follow(self.client, job, log=card is None)
+            job = finetune_kit.follow(self.client, job, log=card is None)
+        if job.status != "succeeded":  # the watching was stopped, say
+            raise NotFinishedError.of(job, "has made no model", "Run this cell again.")
+        return job
 
     def _lost(self, job: FineTuningJob) -> bool:
         """Whether the model that the job made was deleted."""

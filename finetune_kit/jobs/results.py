@@ -15,8 +15,21 @@ if TYPE_CHECKING:
     from openai.types.fine_tuning import FineTuningJob
 
 
+WAIT = "Wait with follow(client, job)."
+_NEXT = dict.fromkeys(("failed", "cancelled"), "Create a new job.")
+
+
 class NotFinishedError(RuntimeError):
-    """The job has no results (yet); says what to do."""
+    """The job did not succeed (yet); says what to do."""
+
+    @classmethod
+    def of(cls, job: FineTuningJob, lacks: str, to_do: str = "") -> NotFinishedError:
+        """``to_do``: where it is not what its state asks for anyhow."""
+        status: str = job.status  # the SDK's type does not list `paused`
+        do = to_do or _NEXT.get(status, WAIT)
+        if status == "paused":
+            do = f'Run client.fine_tuning.jobs.resume("{job.id}"). {do}'
+        return cls(f"{job.id} {lacks}: it is {status}. {do}")
 
     def _render_traceback_(self) -> list[str]:
         return [f"{self}"]
@@ -31,11 +44,7 @@ def results(client: OpenAI, job: FineTuningJob | str) -> pandas.DataFrame:
 
     job = client.fine_tuning.jobs.retrieve(id_of(job, "results"))
     if not job.result_files:
-        ended = job.status in {"failed", "cancelled"}
-        raise NotFinishedError(
-            f"{job.id} has no results: it is {job.status}. "
-            + ("Create a new job." if ended else "Wait with follow(client, job).")
-        )
+        raise NotFinishedError.of(job, "has no results")
     content = client.files.content(job.result_files[0]).read()
     return pandas.read_csv(io.BytesIO(decode(content)))
 

@@ -6,6 +6,8 @@ import pytest
 from IPython.core.interactiveshell import InteractiveShell
 
 from finetune_kit import connect, lesson, workspace
+from finetune_kit.jobs import follow as follow_module
+from finetune_kit.jobs.results import NotFinishedError
 from tests.learner import PROVERBS, ROOT, fresh_home
 
 
@@ -43,6 +45,23 @@ def test_a_job_on_another_file_is_made_once_and_anew_when_its_model_is_gone(
     client.models.delete(once.fine_tuned_model)
     client.models.delete(again.fine_tuned_model)
     assert workspace.facts()["proverbs_job"] not in {first.id, again.id}
+
+
+def test_watching_that_was_stopped_leaves_no_model_but_a_word_and_goes_on(
+    client, tmp_path, monkeypatch
+):
+    few = lesson("04", client).first_rows(12, "stopped")
+
+    def stop(_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(follow_module.time, "sleep", stop)
+        with pytest.raises(NotFinishedError, match="Run this cell again"):
+            lesson("04", client).job_on(few)
+    job = lesson("04", client).job_on(few)
+    assert job.status == "succeeded"
+    client.models.delete(job.fine_tuned_model)
 
 
 def test_files_are_uploaded_once(client):

@@ -1,6 +1,7 @@
 import base64
 
 import pytest
+from openai.types.fine_tuning import FineTuningJob
 
 from finetune_kit import connect, follow, results
 from finetune_kit.jobs.results import NotFinishedError, decode
@@ -51,6 +52,13 @@ def test_a_job_without_results_says_what_to_do(client, tmp_path):
             follow(client, job)
         with pytest.raises(NotFinishedError, match=advice):
             results(client, job)
+
+
+def test_of_a_paused_job_one_is_told_to_resume_it():
+    job = FineTuningJob.construct(id="ftjob-1", status="paused")
+    said = str(NotFinishedError.of(job, "has no results"))
+    assert 'jobs.resume("ftjob-1")' in said
+    assert "follow(client, job)" in said
 
 
 @pytest.mark.parametrize("job", [None, 5])

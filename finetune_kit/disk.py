@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
@@ -12,5 +13,5 @@ UNWRITABLE = {*FULL, errno.EROFS}
 
 
 def has_room(folder: Path) -> bool:
-    """Whether the disk of ``folder`` has room for work to go on."""
-    return shutil.disk_usage(folder).free >= LEAST_ROOM
+    """Whether the disk of ``folder`` can be written, with room for work to go on."""
+    return os.access(folder, os.W_OK) and shutil.disk_usage(folder).free >= LEAST_ROOM

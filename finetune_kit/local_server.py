@@ -200,9 +200,9 @@ def _start(arguments: tuple[str, ...]) -> Server:
         return server
     if not disk.has_room(folder):
         raise ServerError(
-            f"The local API did not start: the disk of {home()} is full. Make room "
-            "there, or set FINETUNE_KIT_HOME to a folder with room; then run this "
-            "again. What was made before stays."
+            f"The local API did not start: the disk of {home()} is full, or cannot be "
+            "written. Make room, or set FINETUNE_KIT_HOME to a folder with room; then "
+            "run this again. What was made before stays."
         )
     raise ServerError(
         "The local API did not start.\n"

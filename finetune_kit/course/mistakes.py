@@ -1,6 +1,7 @@
 """Mistakes that everybody makes in a notebook, told in a card, not in a traceback.
 
-A cell was skipped, a "copy me" cell was run again, the API refused, the API is gone.
+A cell was skipped or stopped, a "copy me" cell was run again, the API refused, the API
+is gone, the disk is full.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import finetune_kit
+from finetune_kit import disk, workspace
 from finetune_kit.course.refusal import answered
 from finetune_kit.display.cards import Card, show
 
@@ -22,6 +24,13 @@ if TYPE_CHECKING:
     from IPython.core.interactiveshell import InteractiveShell
 
 NOTEBOOKS = Path(finetune_kit.__file__).parents[1] / "notebooks"
+STOPPED = Card(
+    "You stopped this cell",
+    [
+        "What it had sent is done or goes on, what was made before stays. Run it "
+        "again to have its result; the cells below need it.",
+    ],
+)
 
 
 def explain_in(name: str) -> None:
@@ -48,10 +57,18 @@ def explain_in(name: str) -> None:
                 return _left_alone(path, str(error.filename))
             case APIConnectionError():
                 return _gone(str(error.request.url))
+            case APIStatusError() if not isinstance(error.body, dict):
+                return _gone(str(error.request.url), "Another program answers.")
             case NotFoundError():
+                return _deleted(answered(error))
+            case APIStatusError() if "does not exist" in error.message:
                 return _deleted(answered(error))
             case APIStatusError():
                 return answered(error)
+            case KeyboardInterrupt():
+                return STOPPED
+            case OSError():
+                return _full(error)
         return None
 
     def handler(
@@ -62,11 +79,12 @@ def explain_in(name: str) -> None:
         tb_offset: Any,
     ) -> None:
         if card := told(error):
-            show(Card(card.title, [*card.lines, _place(tb)], "bad"))
+            tone = "warn" if card is STOPPED else "bad"
+            show(Card(card.title, [*card.lines, _place(tb)], tone))
         else:
             shell.showtraceback((kind, error, tb), tb_offset=tb_offset)
 
-    kinds = (NameError, FileNotFoundError, APIConnectionError, APIStatusError)
+    kinds = (NameError, OSError, APIConnectionError, APIStatusError, KeyboardInterrupt)
     shell.set_custom_exc(kinds, handler)  # type: ignore[no-untyped-call]
 
 
@@ -114,11 +132,30 @@ def _deleted(card: Card) -> Card:
     return Card(card.title, [*card.lines, advice], "bad")
 
 
-def _gone(url: str) -> Card:
+def _full(error: OSError) -> Card | None:
+    if error.errno not in disk.UNWRITABLE:
+        return None
+    full = error.errno in disk.FULL
+    why, do = (
+        ("is full", "Make room there")
+        if full
+        else ("cannot be written", "Make it writable")
+    )
+    return Card(
+        f"The disk {why}",
+        [
+            f"It holds `{error.filename or workspace.home()}`. {do}, or set "
+            "`FINETUNE_KIT_HOME` to a folder with room, and run this cell again. What "
+            "was made before stays.",
+        ],
+    )
+
+
+def _gone(url: str, why: str = "Nobody is there.") -> Card:
     return Card(
         "The API does not answer",
         [
-            f"Nobody is there behind `{url}`.",
+            f"`{url}` was asked. {why}",
             "Run the cell with `kit.connect()` again: a local API is started where it "
             "was left. Jobs go on, and nothing is lost.",
         ],

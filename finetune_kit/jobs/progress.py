@@ -27,8 +27,8 @@ WHAT_TO_DO = {
     "with its line and the repair. Then upload it again and create a new job.",
 }
 NO_ROOM = (
-    f"Less than {LEAST_ROOM >> 20} MB are left on the workspace's disk, so the job may "
-    "have to wait. Make room, and it goes on by itself."
+    f"Less than {LEAST_ROOM >> 20} MB are left on the workspace's disk, or it cannot "
+    "be written, so the job may have to wait. Mend that, and it goes on by itself."
 )
 ELSE_TO_DO = (
     "Read the events above, change what they name, and create the job again. "

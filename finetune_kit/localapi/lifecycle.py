@@ -367,9 +367,9 @@ class Lifecycle(Rounds):
                 None,
             )
             return
+        self._write_spec(job, json.loads(job["hyperparameters"]))  # if it has moved
         with story(self._kit, job["id"], "running") as told:
             told.set(starts=job["starts"] + 1)
-        self._write_spec(job, json.loads(job["hyperparameters"]))  # if it has moved
         self._kit.runner.submit(job["id"])
 
     def _fail(self, job: Row, code: str, message: str, param: str | None) -> None:

@@ -6,20 +6,20 @@ out. What was acknowledged before stays as it is.
 
 import sqlite3
 
-from finetune_kit.disk import FULL
+from finetune_kit.disk import UNWRITABLE
 from finetune_kit.localapi.errors import ApiError
 
 _DAMAGED = {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}
-_UNWRITABLE = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
+_NOT_WRITTEN = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_READONLY}
 
 
 def refusal(error: BaseException) -> ApiError | None:
     """The answer to a request that met `error`; None for a fault of another kind."""
-    if isinstance(error, OSError) and error.errno in FULL:
+    if isinstance(error, OSError) and error.errno in UNWRITABLE:
         return _full()
     # The low byte is the kind, the rest a detail of it.
     kind = getattr(error, "sqlite_errorcode", 0) & 0xFF
-    if kind in _UNWRITABLE:
+    if kind in _NOT_WRITTEN:
         return _full()
     if kind in _DAMAGED:
         return _unavailable(

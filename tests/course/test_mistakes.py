@@ -76,3 +76,46 @@ def test_an_api_that_is_gone_says_how_to_go_on(tmp_path):
     assert "does not answer" in seen
     assert "kit.connect()" in seen
     assert "Traceback" not in seen
+
+
+OTHER_PROGRAM = """\
+import threading
+from http.server import HTTPServer, SimpleHTTPRequestHandler
+
+other = HTTPServer(("127.0.0.1", 0), SimpleHTTPRequestHandler)
+threading.Thread(target=other.serve_forever, daemon=True).start()
+url = f"http://127.0.0.1:{other.server_port}/v1"
+client.with_options(base_url=url).models.list()"""
+
+
+def test_another_program_on_the_port_is_not_taken_for_the_api(tmp_path):
+    seen = outputs(tmp_path, OTHER_PROGRAM)
+    assert "does not answer" in seen
+    assert "Another program answers" in seen
+    assert "Was it deleted" not in seen
+
+
+def test_a_stopped_cell_says_what_became_of_it_without_a_traceback(tmp_path):
+    seen = outputs(tmp_path, "lesson.path('')\nraise KeyboardInterrupt")
+    assert "You stopped this cell" in seen
+    assert "Run it again" in seen
+    assert "Line 2 of the cell" in seen
+    assert "Traceback" not in seen
+
+
+def test_a_file_that_a_reset_has_taken_away_is_made_again_from_above(tmp_path):
+    create = "client.fine_tuning.jobs.create"
+    seen = outputs(tmp_path, f"{create}(training_file='file-no', model='gpt-4.1')")
+    assert "does not exist" in seen
+    assert "Run All Above Selected Cell" in seen
+
+
+@pytest.mark.parametrize(
+    ("number", "what"), [("ENOSPC", "is full"), ("EROFS", "cannot be written")]
+)
+def test_a_disk_without_room_is_told_with_the_folder(tmp_path, number, what):
+    cell = f"import errno\nraise OSError(errno.{number}, 'No', 'facts.json')"
+    seen = outputs(tmp_path, cell)
+    assert f"The disk {what}" in seen
+    assert "facts.json" in seen
+    assert "Traceback" not in seen

@@ -1,6 +1,7 @@
 """A full disk, a damaged database, an upload that breaks off: a clear error, and what
 was finished stays."""
 
+import errno
 import socket
 import sqlite3
 import subprocess
@@ -9,6 +10,7 @@ import sys
 import openai
 import pytest
 
+from finetune_kit.localapi import storage
 from finetune_kit.localapi.store import Store
 from tests.localapi.running import FIRST_KEY, RunningServer, chat_rows, until, upload
 
@@ -135,6 +137,12 @@ def test_a_job_waits_while_the_disk_is_full_and_then_goes_on(tmp_path):
         steps = [event.data["step"] for event in server.events(job.id) if event.data]
         assert sorted(set(steps)) == list(range(1, 37))
         assert len(steps) == 36
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS])
+def test_a_disk_that_takes_nothing_is_no_fault_of_the_server(number):
+    refused = storage.refusal(OSError(number, "no"))
+    assert refused.code == "insufficient_storage"
 
 
 def damaged(path, offset):

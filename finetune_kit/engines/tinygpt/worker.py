@@ -255,7 +255,7 @@ def main(folder: Path) -> int:
     except StoppedError:
         return 0
     except (ValueError, KeyError, TypeError, OSError, FloatingPointError) as error:
-        if getattr(error, "errno", None) in disk.FULL or not folder.exists():
+        if getattr(error, "errno", None) in disk.UNWRITABLE or not folder.exists():
             raise  # without a last word: it is started again when there is room
         job.log.write("error", code="training_error", message=str(error))
         return 1

@@ -7,7 +7,7 @@ import os
 import shutil
 from pathlib import Path
 
-LEAST_ROOM = 32 * 2**20  # bytes: two checkpoints of a worker
+LEAST_ROOM = 64 * 2**20  # bytes: two checkpoints of a worker
 FULL = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 UNWRITABLE = {*FULL, errno.EROFS}
 

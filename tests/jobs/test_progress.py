@@ -41,5 +41,5 @@ def test_watching_goes_on_in_a_notebook_and_in_a_terminal():
 
 def test_a_job_that_may_wait_for_room_on_the_disk_says_so():
     said = repr(card(Progress(job(id="ftjob-1"), no_room=True)))
-    assert "32 MB are left" in said
+    assert "64 MB are left" in said
     assert "goes on by itself" in said

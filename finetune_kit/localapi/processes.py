@@ -11,6 +11,8 @@ from typing import Any
 
 _STILL_ACTIVE = 259  # GetExitCodeProcess
 _QUERY_LIMITED_INFORMATION = 0x1000
+_FILETIME_EPOCH = 11_644_473_600  # seconds from 1601, where Windows begins, to 1970
+_CLOCKS_APART = 2.0  # seconds, of a process's start and a file's time (on FAT)
 
 
 def start_detached(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]:
@@ -29,14 +31,16 @@ def start_detached(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]
         )
 
 
-def is_alive(pid: int, argument: str) -> bool:
+def is_alive(pid: int, argument: str, noted_at: float) -> bool:
     """Does the process run, and with `argument` on its command line?
 
     The second half keeps a recycled pid from being taken for ours; on Windows, where
-    the command line is not readable without more rights, only the first is asked.
+    the command line is not readable without more rights, ours is one that was started
+    before its pid was noted (Unix seconds).
     """
     if sys.platform == "win32":
-        return _is_alive_on_windows(pid)
+        started = _started_on_windows(pid)
+        return started is not None and started <= noted_at + _CLOCKS_APART
     command_line = Path(f"/proc/{pid}/cmdline")
     if command_line.parent.parent.joinpath("self").exists():
         with contextlib.suppress(OSError):
@@ -44,7 +48,9 @@ def is_alive(pid: int, argument: str) -> bool:
             return argument.encode() in command_line.read_bytes()
         return False
     listing = subprocess.run(
-        ["ps", "-o", "command=", "-p", str(pid)], capture_output=True, check=False
+        ["ps", "-ww", "-o", "command=", "-p", str(pid)],
+        capture_output=True,
+        check=False,
     )
     return argument.encode() in listing.stdout
 
@@ -57,14 +63,18 @@ def terminate(pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
 
 
-def _is_alive_on_windows(pid: int) -> bool:
+def _started_on_windows(pid: int) -> float | None:
+    """When the process was started, in Unix seconds; None where it does not run."""
     import ctypes
 
     kernel32 = ctypes.windll.kernel32  # type: ignore[attr-defined,unused-ignore]
     handle = kernel32.OpenProcess(_QUERY_LIMITED_INFORMATION, False, pid)
     if not handle:
-        return False
-    code = ctypes.c_ulong()
+        return None
+    code, times = ctypes.c_ulong(), [ctypes.c_uint64() for _ in range(4)]
     kernel32.GetExitCodeProcess(handle, ctypes.byref(code))
+    kernel32.GetProcessTimes(handle, *map(ctypes.byref, times))
     kernel32.CloseHandle(handle)
-    return code.value == _STILL_ACTIVE
+    if code.value != _STILL_ACTIVE:
+        return None
+    return times[0].value / 1e7 - _FILETIME_EPOCH

@@ -101,7 +101,7 @@ class LocalRunner:
             return
         if not save:
             write_json(folder / contract.STOP, {"save": False})
-            processes.terminate(self._pid(job_id))
+            processes.terminate(self._noted(job_id)[0])
         elif not (folder / contract.STOP).exists():
             write_json(folder / contract.STOP, {"save": True})
 
@@ -146,21 +146,22 @@ class LocalRunner:
         """Is there a worker that an earlier server started? Asked once a second."""
         asked, alive = self._adopted.get(job_id, (-math.inf, True))
         if alive and time.monotonic() - asked >= _ASK_AGAIN:
-            pid = self._pid(job_id)
-            alive = bool(pid) and processes.is_alive(pid, job_id)
+            pid, noted_at = self._noted(job_id)
+            alive = bool(pid) and processes.is_alive(pid, job_id, noted_at)
             self._adopted[job_id] = time.monotonic(), alive
         return alive
 
-    def _pid(self, job_id: str) -> int:
-        """The worker's pid as noted by us, else by itself; 0 if neither."""
+    def _noted(self, job_id: str) -> tuple[int, float]:
+        """The worker's pid as noted by us, else by itself, and when; 0 if neither."""
         folder = self._jobs / job_id
         for note in (folder / _PROCESS, folder / contract.PID):
             try:
                 noted = json.loads(note.read_text(encoding="utf-8"))
+                noted_at = note.stat().st_mtime
             except (FileNotFoundError, ValueError):
                 continue
-            return int(noted["pid"] if isinstance(noted, dict) else noted)
-        return 0
+            return int(noted["pid"] if isinstance(noted, dict) else noted), noted_at
+        return 0, 0.0
 
 
 def write_json(path: Path, document: Any) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import os
 import subprocess
 import sys
 import time
@@ -214,7 +213,9 @@ def _start(arguments: tuple[str, ...]) -> Server:
 def detached() -> dict[str, Any]:
     """Arguments for ``Popen`` that let a child outlive this process and its Ctrl-C."""
     if sys.platform == "win32":
-        flags = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
+        # not DETACHED_PROCESS: without a console, its children open one each, and the
+        # Python of a virtual environment is such a child
+        flags = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
         return {"creationflags": flags}
     return {"start_new_session": True}
 
@@ -247,5 +248,5 @@ def _tail(log: Path, before: int, lines: int = 8) -> str:
     """The last lines behind the first ``before`` bytes, which are of earlier days."""
     with suppress(OSError):
         added = log.read_bytes()[before:].decode("utf-8", errors="replace")
-        return os.linesep.join(added.splitlines()[-lines:])
+        return "\n".join(added.splitlines()[-lines:])
     return "(no log)"

@@ -19,8 +19,9 @@ def start_detached(command: Sequence[str], log: Path) -> subprocess.Popen[bytes]
     """Start a process that goes on when this one is killed; it prints to `log`."""
     flags: dict[str, Any] = {"start_new_session": True}
     if sys.platform == "win32":
-        detached = subprocess.DETACHED_PROCESS | subprocess.CREATE_NEW_PROCESS_GROUP
-        flags = {"creationflags": detached}
+        # not DETACHED_PROCESS: without a console, its children open one each
+        apart = subprocess.CREATE_NO_WINDOW | subprocess.CREATE_NEW_PROCESS_GROUP
+        flags = {"creationflags": apart}
     with log.open("ab") as output:
         return subprocess.Popen(
             command,

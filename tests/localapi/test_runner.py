@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from finetune_kit import local_server
 from finetune_kit.localapi import processes
 from finetune_kit.localapi.runner import LocalRunner, write_json
 from tests.localapi.running import until
@@ -96,3 +98,19 @@ def test_ps_tells_the_whole_command_line_whatever_the_terminal(tmp_path, monkeyp
     monkeypatch.setattr(processes.subprocess, "run", run)
     assert processes.is_alive(4711, "ftjob-1", time.time())
     assert "-ww" in asked[0]
+
+
+def test_no_window_opens_on_windows_for_the_server_or_a_job(tmp_path, monkeypatch):
+    """A process without a console has children that open one, in a window."""
+    flags = {
+        "CREATE_NO_WINDOW": 1,
+        "CREATE_NEW_PROCESS_GROUP": 2,
+        "DETACHED_PROCESS": 4,
+    }
+    for name, value in flags.items():
+        monkeypatch.setattr(subprocess, name, value, raising=False)
+    monkeypatch.setattr(subprocess, "Popen", lambda command, **options: options)
+    monkeypatch.setattr(sys, "platform", "win32")
+    worker = processes.start_detached(["python"], tmp_path / "worker.log")
+    assert worker["creationflags"] == 1 | 2
+    assert local_server.detached() == {"creationflags": 1 | 2}

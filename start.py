@@ -29,6 +29,8 @@ TEST_LOCK = "requirements-test.lock"  # holds all of LOCK and more
 
 def main(words: list[str]) -> int:
     """Set up what the command needs, then run it with the environment's Python."""
+    for stream in (sys.stdout, sys.stderr):  # a folder's name, say, in a log of Windows
+        stream.reconfigure(errors="replace")
     if sys.version_info < OLDEST_PYTHON:
         return complain(
             f"finetune-kit needs Python 3.11 or newer, and this is {sys.version}.\n"

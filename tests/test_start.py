@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import shutil
 import subprocess
 import sys
@@ -73,6 +74,14 @@ def test_a_python_without_ensurepip_is_told_what_to_install(folder: Path):
     assert ran.returncode == 1
     assert "sudo apt install python3-venv" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_what_a_console_cannot_show_is_replaced(folder: Path):
+    command = [sys.executable, "start.py", "--help"]
+    env = {**os.environ, "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}
+    ran = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
+    assert ran.returncode == 0, ran.stderr
+    assert "start.py run ?" in ran.stdout
 
 
 def test_the_lock_and_the_package_are_installed_in_two_calls(

@@ -16,6 +16,10 @@ def main(arguments: list[str] | None = None) -> int:
     from finetune_kit.localapi.server import StartError, serve
 
     sdk.import_late()
+    # the log is in Windows' encoding, which has not every letter of a folder's name
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")
     try:
         serve(_settings(_parser().parse_args(arguments)))
     except (StartError, OSError, RuntimeError) as error:

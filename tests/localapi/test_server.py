@@ -97,6 +97,14 @@ def test_a_taken_port_is_said_and_not_a_traceback(tmp_path, server):
     assert "Traceback" not in failed.stderr
 
 
+def test_a_folder_whose_name_the_log_cannot_hold_is_served(tmp_path, monkeypatch):
+    """On Windows the log is in the language's encoding, the folder in Unicode."""
+    monkeypatch.setenv("PYTHONUTF8", "0")
+    monkeypatch.setenv("PYTHONIOENCODING", "cp1252")
+    with RunningServer(tmp_path / "学生", fake=True) as running:
+        assert running.client().models.list().data
+
+
 @pytest.mark.parametrize("host", ["nosuch.invalid", "203.0.113.9"])
 def test_a_host_that_is_not_this_computer_is_said(tmp_path, host):
     settings = Settings(tmp_path, host=host)

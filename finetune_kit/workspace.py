@@ -19,6 +19,7 @@ import platformdirs
 from filelock import FileLock
 
 from finetune_kit.display.cards import Card, show
+from finetune_kit.patience import patiently
 
 FACTS_VERSION = 1
 
@@ -71,7 +72,8 @@ def locked(name: str, timeout: float = 60.0) -> FileLock:
 def facts() -> dict[str, Any]:
     """What the lessons have noted so far; empty in a new workspace."""
     try:
-        kept = json.loads((home() / "facts.json").read_text(encoding="utf-8"))
+        path = home() / "facts.json"
+        kept = json.loads(patiently(lambda: path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
     except ValueError:
@@ -92,13 +94,13 @@ def _write(kept: dict[str, Any]) -> None:
     text = json.dumps({"version": FACTS_VERSION, "facts": kept}, indent=1)
     partial = home() / "facts.json.partial"
     partial.write_text(text + "\n", encoding="utf-8")
-    partial.replace(home() / "facts.json")
+    patiently(lambda: partial.replace(home() / "facts.json"))
 
 
 def forget() -> None:
     """Remove all facts; files and jobs of the local API stay (see `reset`)."""
     with locked("facts"):
-        (home() / "facts.json").unlink(missing_ok=True)
+        patiently(lambda: (home() / "facts.json").unlink(missing_ok=True))
 
 
 class Resource(Protocol):

@@ -9,6 +9,8 @@ from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from finetune_kit.patience import patiently
+
 
 def line_of(value: Mapping[str, Any]) -> str:
     """The line of JSONL for one example, letters as they are, not as escapes."""
@@ -40,7 +42,7 @@ def write_lines(
     try:
         with unfinished.open("w", encoding="utf-8", newline="\n") as out:
             out.writelines(line + "\n" for line in lines)
-        unfinished.replace(target)
+        patiently(lambda: unfinished.replace(target))
     finally:
         unfinished.unlink(missing_ok=True)
     return target

@@ -19,6 +19,7 @@ from finetune_kit.localapi.front import UPLOAD_LIMIT
 from finetune_kit.localapi.kit import Kit, kit_of
 from finetune_kit.localapi.paging import ascending, page
 from finetune_kit.localapi.requests import require_form, unknown_parameter
+from finetune_kit.patience import patiently
 
 _SMALL = 2**16  # bytes that are read and written faster than a thread is asked
 _FIELDS = ("file", "purpose", "expires_after[anchor]", "expires_after[seconds]")
@@ -221,7 +222,7 @@ def keep(upload: UploadFile, target: Path) -> None:
     with _removed_on_failure(temporary):
         with temporary.open("wb") as file:
             shutil.copyfileobj(upload.file, file, 2**20)
-        temporary.replace(target)
+        patiently(lambda: temporary.replace(target))
 
 
 @contextmanager

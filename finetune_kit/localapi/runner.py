@@ -17,6 +17,7 @@ from typing import Any, Literal, Protocol
 
 from finetune_kit.engines import contract
 from finetune_kit.localapi import processes
+from finetune_kit.patience import patiently
 
 WORKER = (sys.executable, "-m", "finetune_kit.engines.tinygpt.worker")
 _PROCESS = "process.json"  # ours: the worker's pid, known before the worker writes it
@@ -170,7 +171,7 @@ def write_json(path: Path, document: Any) -> None:
     writer = f"{os.getpid()}.{threading.get_ident()}"
     temporary = path.with_name(f"{path.name}.{writer}.new")
     temporary.write_text(json.dumps(document), encoding="utf-8")
-    temporary.replace(path)
+    patiently(lambda: temporary.replace(path))
 
 
 def _cores() -> int:

@@ -34,6 +34,7 @@ from finetune_kit.localapi.limits import Limits
 from finetune_kit.localapi.presence import Presence
 from finetune_kit.localapi.runner import LocalRunner, write_json
 from finetune_kit.localapi.store import Store
+from finetune_kit.patience import patiently
 
 IDLE_LIMIT = 8 * 3600  # seconds without a request and without a job
 _IDLE_INTERVAL = 60  # seconds between two looks
@@ -77,7 +78,7 @@ def serve(settings: Settings) -> None:
         except KeyboardInterrupt:
             pass
         finally:
-            home.info.unlink(missing_ok=True)
+            patiently(lambda: home.info.unlink(missing_ok=True))
             kit.store.close()
 
 

@@ -7,6 +7,7 @@ the job thread; writers take turns under one lock.
 import contextlib
 import shutil
 import sqlite3
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from finetune_kit.localapi.filesystem import is_network
+from finetune_kit.patience import patiently
 
 _SCHEMA = """
 CREATE TABLE files (
@@ -356,8 +358,21 @@ def copy_file(source: Path, target: Path) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     temporary = target.with_name(target.name + ".new")
     temporary.unlink(missing_ok=True)
-    try:
-        temporary.hardlink_to(source)
-    except (OSError, NotImplementedError):
+    if not _linked(temporary, source):
         shutil.copyfile(source, temporary)
-    temporary.replace(target)
+    patiently(lambda: temporary.replace(target))
+
+
+def _linked(path: Path, source: Path) -> bool:
+    """Whether `path` could be made a link to `source`.
+
+    Never on Windows, where none of a file's links can be removed or renamed while
+    somebody reads another one.
+    """
+    if sys.platform == "win32":
+        return False
+    try:
+        path.hardlink_to(source)
+    except (OSError, NotImplementedError):
+        return False
+    return True

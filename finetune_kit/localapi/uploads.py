@@ -27,6 +27,7 @@ from finetune_kit.localapi.requests import (
     string_length_in,
     unknown_parameter,
 )
+from finetune_kit.patience import patiently
 
 PART_LIMIT = 64 * 2**20  # bytes (contract 1.2)
 _UPLOAD_LIMIT = 8 * 2**30
@@ -241,7 +242,7 @@ def _join(parts: list[Path], target: Path, upload: Row, md5: str | None) -> None
             if md5 is not None and md5.lower() != digest.hexdigest():
                 raise _wrong_md5(digest.hexdigest())
             file_rules.refuse_content(file, upload["filename"], upload["purpose"])
-        temporary.replace(target)
+        patiently(lambda: temporary.replace(target))
     finally:
         temporary.unlink(missing_ok=True)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from finetune_kit.localapi.runner import write_json
+from finetune_kit.patience import patiently
 
 VERSION = 1
 _ORDER = "validate.json"
@@ -157,9 +158,10 @@ def _examples(path: Path) -> Iterator[dict[str, Any]]:
 
 def _read(path: Path) -> dict[str, Any] | None:
     try:
-        document: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        text = patiently(lambda: path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return None
+    document: dict[str, Any] = json.loads(text)
     return document
 
 

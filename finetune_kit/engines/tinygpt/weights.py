@@ -12,6 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from finetune_kit.engines.tinygpt.model import Config, Parameters
+from finetune_kit.patience import patiently
 
 SHIPPED = "weights.npz"
 TASKS = "weights_tasks.npz"  # another base model: the tasks instead of the proverbs
@@ -28,7 +29,7 @@ def save(p: Parameters, path: Path, *, half: bool = False) -> None:
         writer(
             file, allow_pickle=False, config=np.frombuffer(config, np.uint8), **arrays
         )
-    Path(name).replace(path)
+    patiently(lambda: Path(name).replace(path))
 
 
 def load(path: Path | None) -> Parameters:

@@ -26,6 +26,7 @@ from finetune_kit.engines.tinygpt.completions import CompletionTraining
 from finetune_kit.engines.tinygpt.dpo import PreferenceObjective, encode_pair
 from finetune_kit.engines.tinygpt.model import Config
 from finetune_kit.engines.tinygpt.train import Settings, Training
+from finetune_kit.patience import patiently
 
 KEPT_CHECKPOINTS = 3
 ENCODERS: dict[str, Any] = {
@@ -220,7 +221,7 @@ class Job:
             partial.mkdir()
             weights.save(training.p, partial / contract.WEIGHTS)
             training.save_state(partial)
-            partial.rename(target)
+            patiently(lambda: partial.rename(target))
         self.log.checkpoint(name, metrics)
         for old in sorted(self.saved(), key=step_of)[:-KEPT_CHECKPOINTS]:
             shutil.rmtree(old, ignore_errors=True)
@@ -230,7 +231,8 @@ class Job:
         stop = self.folder / contract.STOP
         if not stop.exists():
             return
-        wanted = bool(json.loads(stop.read_text("utf-8") or "{}").get("save"))
+        order = patiently(lambda: stop.read_text("utf-8"))
+        wanted = bool(json.loads(order or "{}").get("save"))
         path = self.save(training, metrics) if wanted else None
         self.log.write("stopped", saved=wanted, path=path)
         raise StoppedError(wanted)

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from finetune_kit.localapi import errors, file_rules, keys
+from finetune_kit.localapi import errors, file_rules, housekeeping, keys
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.front import UPLOAD_LIMIT
 from finetune_kit.localapi.kit import Kit, kit_of
@@ -146,7 +146,7 @@ async def delete_file(request: Request) -> JSONResponse:
     kit, row = kit_of(request), _own_or_404(request)
     with kit.store.transaction() as db:
         db.execute("DELETE FROM files WHERE id = ?", (row["id"],))
-    kit.home.file(row["id"]).unlink(missing_ok=True)
+    housekeeping.remove(kit.home.file(row["id"]))
     return JSONResponse({"id": row["id"], "object": "file", "deleted": True})
 
 
@@ -231,7 +231,7 @@ def _removed_on_failure(path: Path) -> Iterator[None]:
     try:
         yield
     except BaseException:
-        path.unlink(missing_ok=True)
+        housekeeping.remove(path)
         raise
 
 

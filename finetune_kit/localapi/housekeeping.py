@@ -1,7 +1,9 @@
 """What a server clears away: before it serves, and what expires from then on."""
 
+import contextlib
 import shutil
 import time
+from pathlib import Path
 
 from finetune_kit.localapi.kit import Kit
 
@@ -15,16 +17,16 @@ def tidy(kit: Kit) -> None:
     recorded = {row["id"] for row in kit.store.all("SELECT id FROM files")}
     for path in kit.home.files.iterdir():
         if path.is_file() and path.name not in recorded:
-            path.unlink()
+            remove(path)
     parts = {row["id"] for row in kit.store.all("SELECT id FROM parts")}
     for path in kit.home.uploads.glob("*/*"):
         if path.is_file() and path.name not in parts:
-            path.unlink()
+            remove(path)
     served = {row["weights"] for row in kit.store.all("SELECT weights FROM models")}
     for path in kit.home.models.glob("*/*.npz"):
         known = path.relative_to(kit.home.models).as_posix() in served
         if path.is_file() and not known:
-            path.unlink()
+            remove(path)
     active = {job["id"] for job in kit.lifecycle.active_jobs()}
     for folder in kit.home.jobs.iterdir():
         age = time.time() - folder.stat().st_mtime
@@ -45,6 +47,15 @@ def remove_expired(kit: Kit) -> None:
             (now,),
         ).fetchall()
     for file in files:
-        kit.home.file(file["id"]).unlink(missing_ok=True)
+        remove(kit.home.file(file["id"]))
     for upload_id in {part["upload_id"] for part in uploads}:
         shutil.rmtree(kit.home.uploads / upload_id, ignore_errors=True)
+
+
+def remove(path: Path) -> None:
+    """Remove a file that nothing names any more, if it is there.
+
+    Windows refuses while somebody reads it; the next start then clears it away.
+    """
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        path.unlink()

@@ -10,7 +10,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 
 from finetune_kit import catalog
-from finetune_kit.localapi import keys
+from finetune_kit.localapi import housekeeping, keys
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.kit import Kit, kit_of
 from finetune_kit.localapi.weights import of_base
@@ -110,7 +110,7 @@ async def delete_model(request: Request) -> JSONResponse:
     row = _own_or_404(request, name)
     with kit.store.transaction() as db:
         db.execute("DELETE FROM models WHERE name = ?", (name,))
-    (kit.home.models / row["weights"]).unlink(missing_ok=True)
+    housekeeping.remove(kit.home.models / row["weights"])
     return JSONResponse({"id": name, "object": "model", "deleted": True})
 
 

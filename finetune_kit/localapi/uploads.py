@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.routing import Route
 
-from finetune_kit.localapi import errors, file_rules, files, keys
+from finetune_kit.localapi import errors, file_rules, files, housekeeping, keys
 from finetune_kit.localapi.errors import ApiError
 from finetune_kit.localapi.kit import Kit, kit_of
 from finetune_kit.localapi.requests import (
@@ -113,7 +113,7 @@ async def add_part(request: Request) -> JSONResponse:
         _drop_parts(kit, upload["id"])
         raise
     except BaseException:
-        path.unlink(missing_ok=True)
+        housekeeping.remove(path)
         raise
     del part["bytes"]
     return JSONResponse(part | {"object": "upload.part"})
@@ -135,7 +135,7 @@ async def complete_upload(request: Request) -> JSONResponse:
             _still_pending(kit, db, upload["id"])
             _record_file(kit, db, upload, file_id)
     except BaseException:
-        target.unlink(missing_ok=True)
+        housekeeping.remove(target)
         raise
     _drop_parts(kit, upload["id"])
     return JSONResponse(_shown(kit, _own_or_404(request)))

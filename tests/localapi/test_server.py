@@ -19,10 +19,18 @@ from starlette.testclient import TestClient
 
 from finetune_kit.key_file import Key
 from finetune_kit.localapi import app as application
+from finetune_kit.localapi import housekeeping
 from finetune_kit.localapi import server as server_module
 from finetune_kit.localapi.home import Home
 from finetune_kit.localapi.kit import Settings
-from tests.localapi.running import FIRST_KEY, RunningServer, until, upload
+from tests.localapi.running import (
+    FIRST_KEY,
+    RunningServer,
+    chat_rows,
+    jsonl,
+    until,
+    upload,
+)
 
 
 def test_the_health_check_needs_no_key_and_names_the_workspace(server):
@@ -253,6 +261,32 @@ def test_a_starting_server_clears_away_what_nobody_can_reach(tmp_path):
         assert running.client().files.content(kept).content
         assert not half_written.exists()
         assert not old_job.exists()
+
+
+def test_what_windows_keeps_while_somebody_reads_it_goes_at_a_later_start(
+    tmp_path, monkeypatch
+):
+    def refuse(path, missing_ok=False):
+        raise PermissionError(13, "used by another process", str(path))
+
+    home = Home(tmp_path)
+    home.make()
+    kit = server_module.assemble(Settings(tmp_path, api_keys=(Key("sk-test"),)), home)
+    sent = {"headers": {"Authorization": "Bearer sk-test"}}
+    browser = TestClient(application.create(kit), "http://localhost")
+    rows = {"file": ("train.jsonl", jsonl(chat_rows(12)))}
+    file = browser.post(
+        "/v1/files", files=rows, data={"purpose": "fine-tune"}, **sent
+    ).json()
+    with monkeypatch.context() as reading:
+        reading.setattr(Path, "unlink", refuse)
+        assert browser.delete(f"/v1/files/{file['id']}", **sent).json()["deleted"]
+        housekeeping.tidy(kit)
+    assert browser.get(f"/v1/files/{file['id']}", **sent).status_code == 404
+    assert home.file(file["id"]).exists()
+    housekeeping.tidy(kit)
+    assert not home.file(file["id"]).exists()
+    kit.store.close()
 
 
 def test_a_fault_of_ours_is_a_500_with_a_request_id_to_look_for(tmp_path, monkeypatch):

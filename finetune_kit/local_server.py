@@ -101,14 +101,14 @@ def _noted() -> tuple[Server, Path] | None:
     folder = home() / "server"
     try:
         noted = json.loads((folder / "server.json").read_text(encoding="utf-8"))
+        if not _is_served(folder):  # it was killed; to call nobody takes Windows 2 s
+            return None
         host = noted.get("host", "127.0.0.1")
         status, health = _call(host, noted["port"], "GET", "/healthz")
         if status != 200 or health.get("pid") != noted["pid"]:
             return None  # something else listens on that port now
         version, serves = health["package_version"], health.get("home", home())
     except TimeoutError:
-        if not _is_served(folder):
-            return None  # something else took that port, and is silent
         raise SilentError(noted["pid"]) from None
     except (OSError, http.client.HTTPException):
         return None
@@ -165,7 +165,7 @@ def running(*arguments: str) -> Server:
 def stop(server: Server, seconds: float = 10.0) -> None:
     """Ask the server to stop and wait for it; running jobs go on without it."""
     server.admin("POST", "/_kit/stop")
-    if not _wait(lambda: _noted() is None, seconds):
+    if not _wait(lambda: not _is_served(server.folder), seconds):
         raise ServerError(
             f"The local API (process {server.pid}) did not stop within {seconds:.0f} s."
         )

@@ -67,6 +67,8 @@ def serve(settings: Settings) -> None:
             "stop`, or choose another workspace with --home."
         ) from None
     with lock:
+        # of a server that was killed: nobody need call it any more
+        patiently(lambda: home.info.unlink(missing_ok=True))
         _log_to(home.log)
         _empty(home.temporary)
         tempfile.tempdir = str(home.temporary)  # uploads; the system's may be memory

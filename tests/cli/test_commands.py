@@ -363,6 +363,24 @@ def test_a_workspace_that_was_moved_gets_a_server_that_writes_there(
     assert not original.exists()
 
 
+def test_a_server_that_was_killed_is_not_called(tmp_path, monkeypatch):
+    """Windows takes 2 s to find out that nobody listens, each time."""
+    monkeypatch.setenv("FINETUNE_KIT_HOME", str(tmp_path))
+    (tmp_path / "server").mkdir()
+    note = json.dumps({"port": 1, "pid": 1, "host": "127.0.0.1"})
+    (tmp_path / "server" / "server.json").write_text(note, "utf-8")
+    monkeypatch.setattr(local_server, "_call", lambda *_: pytest.fail("called"))
+    assert local_server.find() is None
+
+
+def test_a_stopped_server_has_ended(tmp_path, monkeypatch):
+    """Windows removes no workspace whose files it still has open."""
+    monkeypatch.setenv("FINETUNE_KIT_HOME", str(tmp_path))
+    server = local_server.running()
+    local_server.stop(server)
+    assert not local_server._is_served(server.folder)
+
+
 @pytest.mark.parametrize("noted", ["[]", "{}", "null", '{"port": "x", "pid": 1}'])
 def test_a_note_of_the_server_that_says_nothing_is_no_server(
     tmp_path, monkeypatch, noted

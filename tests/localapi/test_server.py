@@ -122,6 +122,15 @@ def test_a_host_that_is_not_this_computer_is_said(tmp_path, host):
     assert "with --host, such as 127.0.0.1" in str(caught.value)
 
 
+def test_what_a_killed_server_noted_is_gone_before_the_next_one_listens(tmp_path):
+    home = Home(tmp_path)
+    home.make()
+    home.info.write_text("{}", encoding="utf-8")
+    with pytest.raises(AssertionError, match="did not start"):
+        RunningServer(tmp_path, "--host", "203.0.113.9").start()
+    assert not home.info.exists()
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no such signal there")
 def test_a_terminal_s_interrupt_ends_the_server_cleanly(tmp_path):
     running = RunningServer(tmp_path, fake=True).start()

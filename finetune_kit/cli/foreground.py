@@ -5,13 +5,21 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import NoReturn
 
 
-def foreground(command: list[str]) -> NoReturn:
+def foreground(command: list[str], folder: Path | None = None) -> NoReturn:
     """Become that program, so that Ctrl-C and every signal reach it."""
     sys.stdout.flush()
     sys.stderr.flush()
     if os.name == "posix":
+        if folder:
+            os.chdir(folder)
         os.execv(command[0], command)
-    raise SystemExit(subprocess.call(command))
+    with subprocess.Popen(command, cwd=folder) as process:
+        while True:
+            try:
+                raise SystemExit(process.wait())
+            except KeyboardInterrupt:  # it got it too and ends by itself
+                continue

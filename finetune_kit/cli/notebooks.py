@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import click
 
 from finetune_kit import workspace
+from finetune_kit.cli.foreground import foreground
 from finetune_kit.cli.output import as_json, print_table
 from finetune_kit.display.tables import Table
 
@@ -23,7 +23,7 @@ def lab(options: tuple[str, ...]) -> None:
     workspace.home()
     command = [sys.executable, "-m", "jupyterlab", f"--ServerApp.root_dir={root}"]
     command += ["--LabApp.default_url=/lab/tree/notebooks/00_start_here.ipynb"]
-    raise SystemExit(subprocess.call([*command, *options], cwd=root))
+    foreground([*command, *options], root)
 
 
 @click.command()

@@ -306,6 +306,40 @@ def test_lab_hands_its_options_to_jupyterlab():
     assert said.stdout.startswith("4.")
 
 
+WAITING = """
+import time
+try:
+    print("ready", flush=True)
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(1)
+    print("good-bye", flush=True)
+    raise SystemExit(7)
+"""
+HANDING_OVER = """
+import sys
+from types import SimpleNamespace
+from finetune_kit.cli import foreground as module
+if sys.argv[1] == "nt":
+    module.os = SimpleNamespace(name="nt")
+module.foreground([sys.executable, "-c", sys.argv[2]])
+"""
+
+
+@pytest.mark.skipif(
+    os.name != "posix", reason="presses Ctrl-C as a terminal there does"
+)
+@pytest.mark.parametrize("system", ["posix", "nt"])
+def test_ctrl_c_lets_the_program_in_the_foreground_end_by_itself(system):
+    command = [sys.executable, "-c", HANDING_OVER, system, WAITING]
+    options = {"stdout": subprocess.PIPE, "text": True, "start_new_session": True}
+    with subprocess.Popen(command, cwd=ROOT, **options) as running:
+        assert running.stdout.readline() == "ready\n"
+        os.killpg(running.pid, signal.SIGINT)
+        assert running.communicate(timeout=60)[0] == "good-bye\n"
+    assert running.returncode == 7
+
+
 def test_lab_outside_the_course_says_where_to_go(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert "Go into the folder of finetune-kit" in run("lab", code=1)

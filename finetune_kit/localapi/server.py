@@ -39,6 +39,7 @@ from finetune_kit.patience import patiently
 IDLE_LIMIT = 8 * 3600  # seconds without a request and without a job
 _IDLE_INTERVAL = 60  # seconds between two looks
 _MOVED_INTERVAL = 1
+_LISTENING_INTERVAL = 1.0
 # Seconds that a server before this one may take to end: 2 each for requests under way,
 # answers and webhooks, and some more on a busy computer.
 _HANDING_OVER = 10.0
@@ -187,6 +188,7 @@ async def _serve(kit: Kit, listening: socket.socket) -> None:
     _announce(kit, listening)
     tasks = [
         asyncio.create_task(_stop_when_idle(app)),
+        asyncio.create_task(_stop_when_deaf(app, listening)),
         asyncio.create_task(_remove_expired(kit)),
         asyncio.create_task(_end_when_moved(kit, served)),
     ]
@@ -228,6 +230,18 @@ async def _end_when_moved(kit: Kit, served: os.stat_result) -> None:
             there = False
         if not there:
             os._exit(0)
+
+
+async def _stop_when_deaf(app: Starlette, listening: socket.socket) -> None:
+    """Let the next connect() start a server that listens.
+
+    On Windows, asyncio stops listening when a client hangs up in the moment of its
+    call (python/cpython#93821).
+    """
+    while listening.fileno() != -1:
+        await asyncio.sleep(_LISTENING_INTERVAL)
+    log.error("the server does not listen any more: stopping")
+    app.state.stop()
 
 
 def _announce(kit: Kit, listening: socket.socket) -> None:

@@ -258,6 +258,22 @@ def test_an_idle_server_stops_but_not_while_a_job_runs(monkeypatch):
     assert stopped
 
 
+def test_a_server_that_does_not_listen_any_more_stops(monkeypatch):
+    monkeypatch.setattr(server_module, "_LISTENING_INTERVAL", 0.01)
+    stopped = []
+    app = SimpleNamespace(state=SimpleNamespace(stop=lambda: stopped.append(True)))
+
+    async def watch(listening):
+        watching = asyncio.create_task(server_module._stop_when_deaf(app, listening))
+        await asyncio.sleep(0.1)
+        assert not stopped
+        listening.close()
+        await watching
+
+    asyncio.run(watch(socket.create_server(("127.0.0.1", 0))))
+    assert stopped
+
+
 def test_a_starting_server_clears_away_what_nobody_can_reach(tmp_path):
     with RunningServer(tmp_path, fake=True) as running:
         kept = upload(running.client())

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import quote
 
 import platformdirs
 from filelock import FileLock
@@ -66,7 +67,8 @@ def locked(name: str, timeout: float = 60.0) -> FileLock:
     """A lock of this workspace that holds between processes; seconds to wait for it."""
     folder = home() / "locks"
     folder.mkdir(exist_ok=True)
-    return FileLock(folder / f"{name}.lock", timeout=timeout)
+    # a step may be called "train: again?", a file not, on Windows at least
+    return FileLock(folder / f"{quote(name, safe='')}.lock", timeout=timeout)
 
 
 def facts() -> dict[str, Any]:

@@ -55,6 +55,13 @@ def test_damaged_facts_say_which_file_to_delete(home):
         workspace.facts()
 
 
+def test_a_step_may_be_called_what_no_file_can(home):
+    with workspace.step("train: again?", seed=7):
+        names = [path.name for path in (home / "locks").iterdir()]
+    assert names
+    assert not any(set(name) & set('\\/:*?"<>|') for name in names)
+
+
 def test_a_step_done_before_is_found_and_said(capsys):
     with workspace.step("train", seed=7) as done:
         assert done.get(Jobs("running")) is None

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,6 +49,28 @@ def test_a_model_that_has_burst_is_no_model_of_full_accuracy(rate: float) -> Non
     p = Parameters.initial(SMALL, seed=0)
     with pytest.raises(FloatingPointError, match="learning rate is far too high"):
         list(Training(p, examples(), examples()[:5], settings))
+
+
+@pytest.mark.parametrize("rate", [1e4, 1e9, 1e25])
+def test_it_is_found_where_the_processor_reports_no_overflow(
+    rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As NumPy has it of products on Apple's M4 (numpy#28687)."""
+    silent = np.errstate
+    monkeypatch.setattr(np, "errstate", lambda **_: silent(all="ignore"))
+    test_a_model_that_has_burst_is_no_model_of_full_accuracy(rate)
+
+
+def test_an_overflow_that_is_reported_of_any_product_ends_no_training(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def as_on_an_m4(*given: Any) -> Any:
+        np.multiply(np.float32(3e38), np.float32(3e38))
+        return plain(*given)
+
+    plain = np.vecdot
+    monkeypatch.setattr(np, "vecdot", as_on_an_m4)
+    assert len(list(training(n_epochs=1))) == 6
 
 
 @pytest.mark.parametrize("stopped_at", [1, 6, 11])

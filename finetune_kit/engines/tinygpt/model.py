@@ -210,7 +210,7 @@ def loss_and_gradient(
 
     The last block and the logits are computed at the supervised positions only (weight
     > 0). With `g` the gradients are written into it. Right padding needs no mask:
-    attention is causal.
+    attention is causal. FloatingPointError: the model has burst.
     """
     shared = beginning(inputs, weights)
     parts = parts_of(inputs.shape, shared)
@@ -222,6 +222,8 @@ def loss_and_gradient(
         last, s = block(p, i, last, parts, wanted)
         saved.append(s)
     h, r = rms_norm(last, p["norm"])
+    if not (r.all() and all(s.r1.all() and s.r2.all() for s in saved)):
+        raise FloatingPointError("activations beyond the numbers: 1 / rms is 0")
     logits = h @ p["wte"].T  # (N, V)
     logits -= logits.max(-1, keepdims=True)
     target = targets[:, shared:].ravel()[learnt]

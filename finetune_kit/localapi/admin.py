@@ -1,6 +1,5 @@
 """What is not OpenAI's: `/healthz`, and administration under `/_kit/`."""
 
-import contextlib
 import os
 import shutil
 import time
@@ -22,7 +21,6 @@ from finetune_kit.localapi.keys import require_admin
 from finetune_kit.localapi.kit import Kit, kit_of
 from finetune_kit.localapi.presence import Presence
 from finetune_kit.localapi.requests import check, integer_in, json_object
-from finetune_kit.localapi.story import OvertakenError
 
 _STARTED = time.monotonic()
 _MAX_ADVANCE = 366 * 24 * 3600  # seconds
@@ -69,9 +67,7 @@ async def reset(request: Request) -> JSONResponse:
     """Forget all files, jobs and models of all keys; jobs are ended first."""
     require_admin(request)
     kit = kit_of(request)
-    for job in kit.lifecycle.active_jobs():
-        with contextlib.suppress(OvertakenError):  # it has just ended by itself
-            kit.lifecycle.cancel(job["id"])
+    await anyio.to_thread.run_sync(learner_reset.end_jobs, kit)
     kit.store.clear()
     for folder in kit.home.contents:
         shutil.rmtree(folder, ignore_errors=True)

@@ -28,9 +28,10 @@ def tidy(kit: Kit) -> None:
         if path.is_file() and not known:
             remove(path)
     active = {job["id"] for job in kit.lifecycle.active_jobs()}
+    told = {row["id"] for row in kit.store.all("SELECT id FROM jobs")}
     for folder in kit.home.jobs.iterdir():
-        age = time.time() - folder.stat().st_mtime
-        if age > KEEP_JOB_FOLDERS and folder.name not in active:
+        is_old = time.time() - folder.stat().st_mtime > KEEP_JOB_FOLDERS
+        if folder.name not in told or (is_old and folder.name not in active):
             shutil.rmtree(folder, ignore_errors=True)
 
 

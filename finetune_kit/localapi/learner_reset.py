@@ -2,6 +2,7 @@
 
 import contextlib
 import shutil
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -17,14 +18,12 @@ _CHILDREN = {
     "webhook_deliveries": ("endpoint_id", "webhook_endpoints"),
 }
 _NOBODYS = ("facts",)
+_ENDING = 5.0  # seconds that a worker may take
 
 
 def forget(kit: Kit, owner: str) -> None:
     """End the owner's jobs; remove files, jobs, models, and the time spent."""
-    for job in kit.lifecycle.active_jobs():
-        if job["owner"] == owner:
-            with contextlib.suppress(OvertakenError):  # it has just ended by itself
-                kit.lifecycle.cancel(job["id"])
+    end_jobs(kit, owner)
     folders, files = _contents(kit, owner)
     with kit.store.transaction() as db:
         for table, (column, parent) in _CHILDREN.items():
@@ -38,6 +37,20 @@ def forget(kit: Kit, owner: str) -> None:
     for file in files:
         with contextlib.suppress(OSError):
             file.unlink()
+
+
+def end_jobs(kit: Kit, owner: str | None = None) -> None:
+    """End the jobs of one owner, or all, and wait until their workers have ended.
+
+    Windows removes no folder in which a worker has a file open.
+    """
+    jobs = [j["id"] for j in kit.lifecycle.active_jobs() if owner in (j["owner"], None)]
+    for job_id in jobs:
+        with contextlib.suppress(OvertakenError):  # it has just ended by itself
+            kit.lifecycle.cancel(job_id)
+    until = time.monotonic() + _ENDING
+    while kit.runner.at_work() & set(jobs) and time.monotonic() < until:
+        time.sleep(0.02)
 
 
 def _contents(kit: Kit, owner: str) -> tuple[Sequence[Path], Sequence[Path]]:

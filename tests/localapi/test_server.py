@@ -282,10 +282,13 @@ def test_a_starting_server_clears_away_what_nobody_can_reach(tmp_path):
     old_job = running.folder / "jobs" / "ftjob-old"
     old_job.mkdir()
     os.utime(old_job, (0, 0))
+    of_a_reset = running.folder / "jobs" / "ftjob-of-a-reset"
+    of_a_reset.mkdir()  # Windows keeps what a worker has open
     with RunningServer(tmp_path, fake=True) as running:
         assert running.client().files.content(kept).content
         assert not half_written.exists()
         assert not old_job.exists()
+        assert not of_a_reset.exists()
 
 
 def test_what_windows_keeps_while_somebody_reads_it_goes_at_a_later_start(
@@ -311,6 +314,41 @@ def test_what_windows_keeps_while_somebody_reads_it_goes_at_a_later_start(
     assert home.file(file["id"]).exists()
     housekeeping.tidy(kit)
     assert not home.file(file["id"]).exists()
+    kit.store.close()
+
+
+@pytest.mark.parametrize("path", ["/_kit/reset", "/_kit/learners/Anna/reset"])
+def test_a_reset_waits_for_workers_whose_folders_it_removes(
+    tmp_path, monkeypatch, path
+):
+    """On Windows a folder stays in which a worker has a file open."""
+    home = Home(tmp_path)
+    home.make()
+    anna = Key("sk-anna", "Anna")
+    kit = server_module.assemble(Settings(tmp_path, api_keys=(anna,)), home)
+    with kit.store.transaction() as db:
+        db.execute(
+            "INSERT INTO jobs (id, owner, created_at, latest_at, status, model, base,"
+            " training_file, hyperparameters, seed)"
+            " VALUES ('ftjob-1', ?, 1, 1, 'running', 'm', 'm', 'f', '{}', 1)",
+            (kit.keys.owner_of("sk-anna"),),
+        )
+    looks = [{"ftjob-1"}, {"ftjob-1"}]
+    runner = SimpleNamespace(
+        at_work=lambda: looks.pop() if looks else set(),
+        stop=lambda job_id, save: None,
+    )
+    monkeypatch.setattr(kit, "runner", runner)
+    ended = []
+    monkeypatch.setattr(
+        server_module.shutil, "rmtree", lambda *_, **__: ended.append(not looks)
+    )
+    browser = TestClient(application.create(kit), "http://localhost")
+    key = home.key.read_text(encoding="utf-8").strip()
+    reply = browser.post(path, headers={"Authorization": f"Bearer {key}"})
+    assert reply.status_code == 200
+    assert ended
+    assert all(ended)
     kit.store.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import secrets
 import unicodedata
 from collections.abc import Iterable
@@ -67,8 +68,11 @@ def read_names(path: Path) -> list[str]:
 
     Blank lines and lines that begin with ``#`` are left out.
     """
+    raw = path.read_bytes()
+    # PowerShell's `>` and Excel's “Unicode text” write UTF-16
+    wide = raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = raw.decode("utf-16" if wide else "utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(
             f"{path} is not UTF-8 text. Save it as “UTF-8” or “Unicode text”, one "

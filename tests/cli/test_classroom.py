@@ -147,6 +147,13 @@ def test_a_list_from_windows_with_a_mark_at_its_beginning_is_read(tmp_path):
     assert roster.read_names(path) == ["Anna", "Ben Li"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be"])
+def test_a_list_from_powershell_or_excel_is_read(tmp_path, encoding):
+    text = "\ufeff" * (encoding == "utf-16-be") + "Anna\r\nBen Müller\r\n"
+    path = names(tmp_path, text.encode(encoding))
+    assert roster.read_names(path) == ["Anna", "Ben Müller"]
+
+
 def test_invisible_joiners_are_part_of_names(tmp_path):
     spelt = ["Ali\u200creza", "👩\u200d🏫 Eva"]
     assert roster.read_names(names(tmp_path, "\n".join(spelt))) == spelt

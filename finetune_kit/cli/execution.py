@@ -107,8 +107,8 @@ def _transport(sockets: str) -> Config:
 
     In a folder of their own, or two runs at once would share them.
     """
-    if sys.platform == "win32":
-        return Config()
+    if sys.platform == "win32":  # which has none, but keys for TCP
+        return Config({"KernelManager": {"transport_encryption": "auto"}})
     return Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}})
 
 

@@ -10,6 +10,7 @@ import nbformat
 import pytest
 
 from finetune_kit import connect, workspace
+from finetune_kit.cli import execution
 from finetune_kit.cli.execution import parameters
 from tests.learner import ROOT, fresh_home
 
@@ -130,6 +131,21 @@ def test_a_notebook_that_cannot_run_leaves_the_others_their_turn(tmp_path):
     command += [paths[2], "-p", "seed", "1"]
     ran = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     assert "ValidationError" in ran.stdout
+
+
+def test_a_kernel_without_unix_sockets_warns_of_nothing(
+    tmp_path, home, monkeypatch, capfd
+):
+    with monkeypatch.context() as on_windows:
+        on_windows.setattr(sys, "platform", "win32")
+        transport = execution._transport(str(tmp_path))
+    monkeypatch.setattr(execution, "_transport", lambda sockets: transport)
+    cells = [nbformat.v4.new_code_cell("1 + 1")]
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3"}}
+    path = tmp_path / "short.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=kernel), path)
+    assert execution.execute(path, {}).result == "ok"
+    assert "WARNING" not in capfd.readouterr().err
 
 
 def test_a_relative_workspace_is_the_same_one_in_the_notebooks_folder(tmp_path):

@@ -17,6 +17,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 
 OLDEST_PYTHON = (3, 11)
@@ -25,6 +26,11 @@ VENV = ROOT / ".venv"
 PYTHON = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 LOCK = "requirements.lock"
 TEST_LOCK = "requirements-test.lock"  # holds all of LOCK and more
+# Not everything is built for Windows on ARM, which runs what is built for AMD64.
+ELSE_NEEDED = {
+    "win-arm64": " And on Windows for ARM, take the 64-bit Python for Intel and AMD "
+    "processors, from python.org."
+}
 
 
 def main(words: list[str]) -> int:
@@ -131,7 +137,8 @@ def install(what: list[str]) -> None:
     if subprocess.run([*command, "--disable-pip-version-check", *what]).returncode:
         raise SetupError(
             "Installing failed (see above). The first run needs a network; behind a "
-            "proxy set HTTPS_PROXY. Then call start.py again."
+            f"proxy set HTTPS_PROXY.{ELSE_NEEDED.get(sysconfig.get_platform(), '')} "
+            "Then call start.py again."
         )
 
 

@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
@@ -159,6 +160,18 @@ def test_uv_is_used_where_it_is_and_pip_where_it_is_not_or_fails(
     monkeypatch.setattr(start.subprocess, "run", run)
     start.install(["-r", "requirements.lock"])
     assert used == tools
+
+
+def test_windows_for_arm_is_told_which_python_to_take(
+    start: ModuleType, monkeypatch: pytest.MonkeyPatch
+):
+    """tiktoken is built for every system of ours but this one."""
+    failed = SimpleNamespace(returncode=1)
+    monkeypatch.setattr(start.shutil, "which", lambda name: None)
+    monkeypatch.setattr(start.subprocess, "run", lambda *_, **__: failed)
+    monkeypatch.setattr(sysconfig, "get_platform", lambda: "win-arm64")
+    with pytest.raises(start.SetupError, match="Python for Intel and AMD"):
+        start.install(["-r", "requirements.lock"])
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from importlib.util import find_spec
@@ -15,7 +14,7 @@ from .explain import explain, located
 from .findings import Finding, Report
 from .formats import format_of_rows
 from .jsonl import Row
-from .quick import PlainBlock, quick_look, shared_look
+from .quick import PlainBlock, processes, quick_look, shared_look
 from .read import Source, kept, read, read_rows, texts_at
 from .rules import COUNT_RULES, FORMAT_RULES, File
 from .truncation import Limit, limit_of, truncated
@@ -78,7 +77,7 @@ def check(
     findings.extend(_about_format(first, kind, method, base))
     contents = None if structure_only else _contents(training, kind)
     examples, readable = 0, True
-    shared = (workers or os.cpu_count() or 1) if structure_only else 1
+    shared = processes(workers) if structure_only else 1
     for piece in _pieces(source, first, kind, limit, shared):
         if isinstance(piece, PlainBlock):
             examples = piece.number + piece.count - 1

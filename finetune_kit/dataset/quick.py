@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from os import PathLike
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 BLOCK_BYTES = 24_000
 #: What one process looks at in one go.
 _SHARE_BYTES = 1 << 24
+_MOST_PROCESSES = 61  # that Windows can wait for at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,11 @@ def _plain(
     line, number = reader.line + 1, reader.number + 1
     yield from reader.pass_over(count, size)
     yield PlainBlock(line, number, count, examples)
+
+
+def processes(workers: int) -> int:
+    """So many as are asked for; 0 stands for one a core."""
+    return min(workers or os.cpu_count() or 1, _MOST_PROCESSES)
 
 
 def shared_look(path: Path, long: int, processes: int) -> Iterator[PlainBlock | Row]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from array import array
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -19,6 +18,7 @@ from finetune_kit import catalog
 from finetune_kit.display.tables import Table
 
 from . import tokens
+from .quick import processes
 from .read import Source, read_rows
 
 #: An image of `detail: low` (OpenAI, vision guide); others cost more, by their size.
@@ -211,7 +211,7 @@ def _add(found: Sizes, line: int, size: _Size) -> None:
 def _counted(
     rows: Iterator[Numbered], encoding: str, limit: int, workers: int
 ) -> Iterator[tuple[int, _Size]]:
-    workers = workers or os.cpu_count() or 1
+    workers = processes(workers)
     chunks = iter(lambda: list(islice(rows, _CHUNK)), [])
     if workers == 1:
         for chunk in chunks:

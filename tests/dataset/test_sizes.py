@@ -1,6 +1,8 @@
 """Token counts of files: by example and role, truncation, several processes."""
 
 import json
+import os
+import sys
 
 import pandas
 import pytest
@@ -149,3 +151,10 @@ def test_two_processes_count_what_one_counts(tmp_path):
 def test_an_unknown_model_is_refused_with_the_known_ones():
     with pytest.raises(ValueError, match=r"No model 'gpt-9'.*gpt-4\.1"):
         sizes(TRAIN, "gpt-9")
+
+
+@pytest.mark.parametrize("workers", [0, 100])
+def test_windows_has_no_more_processes_than_it_can_wait_for(workers, monkeypatch):
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert sizes([], workers=workers).tokens == sizes([]).tokens

@@ -228,6 +228,8 @@ async def _end_when_moved(kit: Kit, served: os.stat_result) -> None:
             there = os.path.samestat(kit.home.database.stat(), served)
         except FileNotFoundError:
             there = False
+        except OSError:
+            continue  # a drive of the network that is away for a moment
         if not there:
             os._exit(0)
 

@@ -243,7 +243,9 @@ def table_of_lessons(pool: ProcessPoolExecutor) -> tuple[list[str], dict[str, bo
         ),
         "tickets: the curve rises from 20 to 100": curve[1] < curve[2] < curve[3],
         "tickets: tuned beats few-shot": curve[-1] > max(few) + 0.1,
-        "the tone stays with its prompt": leaked <= 0.1,
+        "the tone leaks without its prompt, mixing cures it": (
+            leaked > cured + 0.1 and cured <= 0.05
+        ),
         "DPO: the preferred style wins >= 30 points more": (
             dpo.after - dpo.before >= 0.30
         ),

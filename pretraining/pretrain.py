@@ -36,7 +36,10 @@ TYPICAL = 16  # tokens of the answers in a conversation
 POOL = 256  # conversations sorted by length at a time
 MICRO = 4  # conversations at a time: they fit the processor's cache
 CONTEXT = 160  # longer conversations are cut
-CONFIG = {"proverbs": Config(), "tasks": Config(merges="merges_tasks.json")}
+CONFIG = {
+    "proverbs": Config(),
+    "tasks": Config(n_layer=6, merges="merges_tasks.json"),
+}
 
 
 @dataclass(frozen=True)
@@ -55,11 +58,12 @@ class Plan:
     start: Path | None = None  # weights to go on from, else a new model
     skip: int = 0  # conversations of the corpus's first stage that each process skips
     peak: float = 1.0  # share of the rates above, lower for going on
-    layers: int = 4
+    layers: int | None = None  # blocks, where not those of CONFIG
 
     @property
     def config(self) -> Config:
-        return replace(CONFIG[self.mix], n_layer=self.layers)
+        config = CONFIG[self.mix]
+        return replace(config, n_layer=self.layers or config.n_layer)
 
 
 def examples(tokenizer: Tokenizer, plan: Plan, seed: int) -> Iterator[Example]:
@@ -233,7 +237,7 @@ def main() -> None:
     parser.add_argument("--start", type=Path, help="weights to go on from")
     parser.add_argument("--skip", type=int, default=0)
     parser.add_argument("--peak", type=float, default=1.0)
-    parser.add_argument("--layers", type=int, default=4, help="blocks of the model")
+    parser.add_argument("--layers", type=int, help="blocks of the model")
     arguments = parser.parse_args()
     plan = Plan(
         arguments.mix,

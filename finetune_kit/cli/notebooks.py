@@ -58,7 +58,7 @@ def run(
         raise click.UsageError(
             "--write commits outputs of the notebook as it is; drop -p."
         )
-    found = list(notebooks) or sorted((_root() / "notebooks").glob("*.ipynb"))
+    found = list(notebooks) or sorted((_root() / "notebooks").glob("[!.]*.ipynb"))
     values = {name: _value(text) for name, text in parameters}
     for path in found:
         unknown, known = execution.unknown_parameters(path, values)

@@ -41,7 +41,12 @@ def _mounts() -> list[tuple[str, str]]:
         return [(row[1], row[2]) for row in map(str.split, text.splitlines())]
     try:
         listing = subprocess.run(
-            ["mount"], capture_output=True, encoding="utf-8", timeout=5, check=True
+            ["mount"],
+            capture_output=True,
+            encoding="utf-8",
+            errors="replace",
+            timeout=5,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return []

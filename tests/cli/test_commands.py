@@ -51,6 +51,13 @@ def test_python_m_runs_the_same_program():
     assert "chat" in said.stdout
 
 
+def test_what_macos_lays_beside_notebooks_is_not_run(tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "notebooks" / "._00_start_here.ipynb").write_bytes(b"\0\5\x16\7")
+    monkeypatch.setattr("finetune_kit.cli.notebooks._root", lambda: tmp_path)
+    assert run_json("run") == []
+
+
 def test_files_are_uploaded_listed_read_and_deleted(tmp_path):
     path = chat_file(tmp_path / "rows.jsonl", 10)
     file = run_json("files", "create", path)

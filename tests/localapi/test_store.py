@@ -1,5 +1,6 @@
 """The database's rules, where a client cannot see them."""
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -35,6 +36,17 @@ def test_a_network_folder_does_not(tmp_path, monkeypatch):
 )
 def test_mounts_are_read_as_bsd_prints_them(line, mount):
     assert filesystem._bsd_mount(line) == mount
+
+
+@pytest.mark.skipif(os.name != "posix", reason="there is no mount")
+def test_a_mount_point_of_other_letters_does_not_hide_the_rest(tmp_path, monkeypatch):
+    """macOS: a disk whose name is not UTF-8."""
+    program = tmp_path / "mount"
+    program.write_bytes(b"#!/bin/sh\nprintf 's on /Volumes/\\351t\\351 (nfs, x)\\n'\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    assert [kind for _, kind in filesystem._mounts()] == ["nfs"]
 
 
 def test_the_longest_mount_point_counts():

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from click.testing import CliRunner
@@ -339,7 +340,13 @@ module.foreground([sys.executable, "-c", sys.argv[2]])
 @pytest.mark.parametrize("system", ["posix", "nt"])
 def test_ctrl_c_lets_the_program_in_the_foreground_end_by_itself(system):
     command = [sys.executable, "-c", HANDING_OVER, system, WAITING]
-    options = {"stdout": subprocess.PIPE, "text": True, "start_new_session": True}
+    options = {
+        "stdout": subprocess.PIPE,
+        "text": True,
+        "start_new_session": True,
+        # a shell that starts the tests in the background has it ignored
+        "preexec_fn": partial(signal.signal, signal.SIGINT, signal.SIG_DFL),
+    }
     with subprocess.Popen(command, cwd=ROOT, **options) as running:
         assert running.stdout.readline() == "ready\n"
         os.killpg(running.pid, signal.SIGINT)

@@ -19,12 +19,23 @@ class People:
         known = (*self.lists["names"], *self.lists["cities"])
         self.coined = Mint(rng, filter(str.isalpha, known))
 
+    def spliced(self) -> str:
+        """A name of the head of one word and the tail of another. Coined names sound
+        like names, so most pieces of the vocabulary never stand in one; here any may,
+        and what was never copied is not copied well."""
+        head, tail = self.rng.choices(self.words, k=2)
+        head = head[: self.rng.randint(1, 7)]
+        name = head + tail[len(tail) - self.rng.randint(0, 5) :]
+        return name.capitalize() if 3 <= len(name) <= 12 else self.spliced()
+
     def person(self) -> str:
         kind = self.rng.random()
         if kind < 0.35:
             return str(self.rng.choice(self.lists["names"]))
-        if kind < 0.7:
+        if kind < 0.55:
             return self.coined()
+        if kind < 0.8:
+            return self.spliced()
         return invented(self.rng, self.lists["name_parts"]).capitalize()
 
     def town(self) -> str:
@@ -35,9 +46,11 @@ class People:
             return str(rng.choice(self.lists["two_word_cities"]))
         if kind < 0.55:
             form = str(rng.choice(self.lists["town_forms"]))
-            return form.format(self.coined(), self.coined())
-        if kind < 0.8:
+            return form.format(self.coined(), self.spliced())
+        if kind < 0.7:
             return self.coined()
+        if kind < 0.87:
+            return self.spliced()
         ends = self.lists["city_ends"]
         return f"{rng.choice(self.lists['name_parts'])}{rng.choice(ends)}".capitalize()
 

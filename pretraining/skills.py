@@ -225,7 +225,7 @@ class Skills:
         elif kind < 0.9:
             asked, answer = self.as_json(name, city)
         else:
-            answer = " ".join(self.people.coined() for _ in range(rng.randint(2, 5)))
+            answer = " ".join(self.people.spliced() for _ in range(rng.randint(2, 5)))
             asked = self.order("repeat", answer)
         return Conversation((*self.system(), *exchange(asked, answer)))
 

@@ -18,6 +18,7 @@ from finetune_kit.engines.tinygpt.model import Config, Parameters, all_logits
 from finetune_kit.engines.tinygpt.weights import TASKS, load, shipped
 from pretraining.conversation import Conversation, Mint
 from pretraining.corpus import MIXES, Corpus
+from pretraining.people import People
 from pretraining.pretrain import deepened
 from pretraining.skills import Skills
 
@@ -90,6 +91,15 @@ def test_a_coined_name_can_only_be_copied() -> None:
     assert len(names - set(known)) > 50
     assert all(name.isalpha() and name.istitle() for name in names)
     assert all(3 <= len(name) <= 13 for name in names)
+
+
+def test_any_piece_of_a_word_can_stand_in_a_name() -> None:
+    words = ["catalogue", "machinery", "swift", "riddles"]
+    people = People(random.Random(7), words)
+    names = {people.spliced() for _ in range(500)}
+    for head in ("Catal", "Ma", "Swift", "Ri"):
+        assert any(name.startswith(head) for name in names)
+    assert all(name.istitle() and 3 <= len(name) <= 12 for name in names)
 
 
 def test_a_deeper_model_begins_as_the_one_that_it_was_made_of() -> None:
